@@ -1,0 +1,1 @@
+"""Suite to plan to cells to results on disk."""

@@ -1,0 +1,94 @@
+"""Where a number comes from: versions, machine, git state, command line, time."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = (
+    "lcd-plugin", "torch", "lightly", "timm", "pytorch-lightning", "scikit-learn", "scipy",
+    "numpy", "pandas", "wfdb",
+)  # fmt: skip
+
+
+def now() -> str:
+    """UTC time in ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(device: torch.device, threads: int) -> dict[str, Any]:
+    """What is the same for all results of a process, apart from the time."""
+    return {
+        "packages": _packages(),
+        "python": platform.python_version(),
+        "machine": machine(device, threads),
+        "git": _git_state(),
+        "argv": sys.argv,
+    }
+
+
+def machine(device: torch.device, threads: int) -> dict[str, Any]:
+    """What wall-time depends on; times are comparable where this is equal."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{_processor()}, {threads} threads"
+    return {
+        "name": name,
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "device": device.type,
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch": version("torch"),
+    }
+
+
+@functools.cache
+def _packages() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@functools.cache
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@functools.cache
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the checkout that this code runs from, or None for an installed package."""
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": changed}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,148 @@
+"""Results on disk: one folder a cell, its result.json written last and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+# Raise it when the meaning of a result changes: older results are then computed anew.
+SCHEMA = 1
+RESULT = "result.json"
+
+
+class CellResult(BaseModel):
+    """What both kinds of cell record.
+
+    Attributes:
+        status: `failed` has an `error` and no numbers.
+        identity: everything that can change the numbers; `key` is its hash.
+        phases: wall-time in s by phase.
+        files: SHA-256 of the files beside this one.
+        provenance: versions, machine, git state, command line, times.
+        error: what failed, and the end of its traceback.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA
+    status: Literal["complete", "failed"] = "complete"
+    key: str
+    identity: dict[str, Any]
+    phases: dict[str, float] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def wall_s(self) -> float:
+        """Sum of the phases in s."""
+        return sum(self.phases.values())
+
+
+class PretrainResult(CellResult):
+    """A pretraining.
+
+    Attributes:
+        updates: optimiser updates.
+        records_per_s: records that one second of training steps takes in; None without steps.
+        peak_memory_mb: largest memory of the process or GPU.
+        final_loss: mean loss of the last epoch.
+    """
+
+    updates: int = 0
+    records_per_s: float | None = None
+    peak_memory_mb: float | None = None
+    final_loss: float | None = None
+
+
+class EvaluateResult(CellResult):
+    """The scores of an encoder on a task at one label fraction.
+
+    Attributes:
+        n_labels: labelled training records used.
+        n_validation, n_test: labelled records of the other parts.
+        classes: class names, in the order of `per_class`.
+        macro: metric -> mean over classes, on the test records.
+        per_class: metric -> one value a class; None where the test has no positive.
+        chosen: what validation chose.
+    """
+
+    n_labels: int = 0
+    n_validation: int = 0
+    n_test: int = 0
+    classes: tuple[str, ...] = ()
+    macro: dict[str, float] = Field(default_factory=dict)
+    per_class: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    chosen: dict[str, Any] = Field(default_factory=dict)
+
+
+R = TypeVar("R", bound=CellResult)
+
+
+def key_of(identity: dict[str, Any]) -> str:
+    """Hash of an identity, independent of the order of its keys."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all (temporary name, fsync, rename)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_result(folder: Path, result: R, files: dict[str, bytes]) -> R:
+    """Write a cell: its files first, then the result that vouches for them."""
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    result = result.model_copy(update={"files": sums})
+    write_whole(folder / RESULT, result.model_dump_json(indent=1).encode())
+    return result
+
+
+def read_result(folder: Path, kind: type[R]) -> R | None:
+    """The result of a cell, or None where there is none that can be relied on."""
+    try:
+        result = kind.model_validate_json((folder / RESULT).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    if result.schema_version != SCHEMA or key_of(result.identity) != result.key:
+        return None
+    if not all((folder / name).is_file() for name in result.files):
+        return None
+    return result
+
+
+def pack_arrays(**arrays: NDArray[Any]) -> bytes:
+    """Arrays as the bytes of a compressed npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an npz file; objects, which could execute code, are refused."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -1,0 +1,81 @@
+"""What a run set out to do, beside its results: a report tells from it what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lcd_plugin.bench.plan import Plan
+from lcd_plugin.bench.provenance import now
+from lcd_plugin.bench.results import write_whole
+
+PLAN = "plan.json"
+
+
+class SavedCell(BaseModel):
+    """A planned cell; `kind` is its method's, `pretrain_key` is set for evaluations of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    title: str
+    method: str
+    kind: str
+    encoder: str
+    dataset: str
+    seed: int
+    task: str | None = None
+    protocol: str | None = None
+    label_fraction: float | None = None
+    pretrain_key: str | None = None
+
+
+class SavedPlan(BaseModel):
+    """The cells of the newest run on an output folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str
+    created: str
+    protocols: tuple[str, ...]
+    pretrain: tuple[SavedCell, ...]
+    evaluate: tuple[SavedCell, ...]
+    unavailable: dict[str, str]
+    data: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, plan: Plan, data: list[dict[str, Any]]) -> SavedPlan:
+        """The saved form of a plan."""
+        return cls(
+            suite=plan.suite.name,
+            created=now(),
+            protocols=plan.suite.protocols,
+            pretrain=tuple(_saved(cell, plan) for cell in plan.pretrain),
+            evaluate=tuple(_saved(cell, plan) for cell in plan.evaluate),
+            unavailable=plan.unavailable,
+            data=tuple(data),
+        )
+
+
+def _saved(cell: Any, plan: Plan) -> SavedCell:
+    names = set(SavedCell.model_fields) - {"title", "kind"}
+    return SavedCell(
+        title=cell.title,
+        kind=plan.methods[cell.method].spec.kind,
+        **{name: getattr(cell, name) for name in names if hasattr(cell, name)},
+    )
+
+
+def save_plan(out: Path, plan: SavedPlan) -> None:
+    """Write the plan beside the results."""
+    write_whole(out / PLAN, plan.model_dump_json(indent=1).encode())
+
+
+def read_plan(out: Path) -> SavedPlan | None:
+    """The plan of an output folder, or None if there is none that can be read."""
+    try:
+        return SavedPlan.model_validate_json((out / PLAN).read_bytes())
+    except (OSError, ValidationError):
+        return None

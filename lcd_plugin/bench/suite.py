@@ -1,0 +1,189 @@
+"""What a comparison consists of: the suite, from defaults, a TOML file, --set and flags."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lcd_plugin.data.settings import DataSettings
+from lcd_plugin.errors import ConfigError, suggest
+from lcd_plugin.evaluate.settings import FinetuneSettings, KNNSettings, LinearSettings
+from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
+from lcd_plugin.pretrain.settings import PretrainSettings, ViewSettings
+
+Protocol = Literal["linear", "finetune", "knn"]
+
+
+class Suite(BaseModel):
+    """A comparison: every method x encoder x dataset x seed under one protocol.
+
+    Attributes:
+        name: short name, for titles.
+        description: one sentence.
+        methods, datasets, encoders: names of plugins.
+        seeds: of weights, order of records, views and label subsets.
+        label_fractions: shares of the labelled training records, in (0, 1].
+        protocols: how encoders are scored.
+        tasks: tasks of the datasets; none is the main task of each.
+        limit: use only so many records of each dataset.
+        precision: of training; `auto` is bf16 where the hardware has it.
+        settings: settings of plugins by name, such as `settings.lcd.gamma`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "custom"
+    description: str = ""
+    methods: tuple[str, ...] = Field(min_length=1)
+    datasets: tuple[str, ...] = Field(min_length=1)
+    encoders: tuple[str, ...] = Field(("vgg16_1d",), min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    label_fractions: tuple[float, ...] = Field((0.01, 0.1, 1.0), min_length=1)
+    protocols: tuple[Protocol, ...] = Field(("linear",), min_length=1)
+    tasks: tuple[str, ...] = ()
+    limit: int | None = Field(None, ge=1)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    data: DataSettings = DataSettings()
+    pretrain: PretrainSettings = PretrainSettings()
+    views: ViewSettings = ViewSettings()
+    linear: LinearSettings = LinearSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    knn: KNNSettings = KNNSettings()
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("seeds", "label_fractions", "methods", "datasets", "encoders", "protocols")
+    @classmethod
+    def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
+
+    @field_validator("label_fractions")
+    @classmethod
+    def _shares(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < value <= 1 for value in values):
+            raise ValueError("label fractions must be above 0 and at most 1")
+        return tuple(sorted(values))
+
+    @field_validator("seeds")
+    @classmethod
+    def _not_negative(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if min(values) < 0:
+            raise ValueError("seeds must not be negative")
+        return values
+
+
+def bundled_suites() -> dict[str, Path]:
+    """Suites that come with the package, by name."""
+    packaged = Path(__file__).parent / "suites"
+    # In a checkout they lie where benchmarks are kept; the wheel carries them in the package.
+    folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "benchmarks" / "suites"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_suite(
+    name: str, assignments: Iterable[str] = (), flags: dict[str, Any] | None = None
+) -> Suite:
+    """Resolve a suite: defaults, then the file, then `--set`, then flags.
+
+    Args:
+        name: a bundled suite or the path of a TOML file.
+        assignments: `key=value` strings; keys are dotted, values are TOML.
+        flags: nested values that override everything.
+
+    Raises:
+        ConfigError: no such suite, not TOML, an unknown key or an impossible value.
+    """
+    document = _read(name)
+    for assignment in assignments:
+        path, value = _assignment(assignment)
+        _merge(document, _nest(path, value))
+    _merge(document, flags or {})
+    try:
+        suite = Suite.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Suite)) from error
+    _check_names(suite)
+    return suite
+
+
+def _read(name: str) -> dict[str, Any]:
+    bundled = bundled_suites()
+    path = bundled.get(name) or Path(name)
+    if not path.is_file():
+        raise ConfigError(f"There is no suite '{name}'{suggest(name, bundled)}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from error
+
+
+def _assignment(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise ConfigError(f"--set takes key=value, such as pretrain.epochs=30; got '{text}'.")
+    if path[0] not in Suite.model_fields:
+        plugins = {*METHODS.names(), *DATASETS.names(), *ENCODERS.names()}
+        if path[0] not in plugins:
+            near = suggest(path[0], plugins | set(Suite.model_fields))
+            raise ConfigError(f"--set {text}: unknown key '{path[0]}'{near}")
+        path = ["settings", *path]
+    try:
+        return path, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path, value.strip()
+
+
+def _nest(path: list[str], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(document.get(key), dict):
+            _merge(document[key], value)
+        else:
+            document[key] = value
+
+
+def _check_names(suite: Suite) -> None:
+    for registry, names in (
+        (METHODS, suite.methods),
+        (DATASETS, suite.datasets),
+        (ENCODERS, suite.encoders),
+    ):
+        for name in names:
+            registry.origin(name)
+    known = {*METHODS.names(), *DATASETS.names(), *ENCODERS.names()}
+    for name in suite.settings:
+        if name not in known:
+            raise ConfigError(f"settings.{name}: nothing has that name{suggest(name, known)}")
+
+
+def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """The first complaint of pydantic as one sentence, with a near name for an unknown key."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    where = prefix + ".".join(part for part in location if not part.isdigit())
+    if first["type"] == "extra_forbidden":
+        return f"Unknown key '{where}'{suggest(location[-1], _fields(model, location[:-1]))}"
+    message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
+    message = message.replace("Input should be", "must be")
+    given = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
+    return f"{where}: {message}{given}."
+
+
+def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
+    for part in location:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,78 @@
+"""How a command ends: one sentence and the right exit code, whatever happened."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from lcd_plugin.errors import LcdBenchError
+
+COMPLETE, BUG, CELLS_FAILED, INTERRUPTED = 0, 1, 3, 130
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def command(function: F) -> F:
+    """Turn our errors, interruptions and bugs into a message on stderr and an exit code."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        _set_up()
+        try:
+            return function(*arguments, **options)
+        except LcdBenchError as error:
+            _end(f"Error: {error}", error.exit_code)
+        except KeyboardInterrupt:
+            _end(
+                "Interrupted: everything finished is saved, the same command goes on from there.",
+                INTERRUPTED,
+            )
+        except BrokenPipeError:
+            # The reader of our output has gone; the rest must not end in a second error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(COMPLETE) from None
+        except typer.Exit:
+            raise
+        except Exception:
+            traceback.print_exc()
+            _end("This is a bug of lcd-bench: please report it with the lines above.", BUG)
+
+    return guarded  # type: ignore[return-value]
+
+
+def say(text: str) -> None:
+    """A line of progress or warning, on stderr."""
+    typer.echo(text, err=True)
+
+
+def quiet_fabric() -> None:
+    """Fabric tells of its precision each time it is made; results record it once.
+
+    It sets its own level when it is imported, so this only holds after that.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    say(message)
+    raise typer.Exit(code)
+
+
+def _set_up() -> None:
+    signal.signal(signal.SIGTERM, _interrupt)
+    logging.basicConfig(
+        format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,47 @@
+"""`lcd-bench`: the commands, and how each ends."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lcd_plugin import __version__
+from lcd_plugin.cli.list import list_command
+from lcd_plugin.cli.report import report_command
+from lcd_plugin.cli.run import run_command
+
+app = typer.Typer(
+    name="lcd-bench",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Compare self-supervised pretraining of ECG encoders: accuracy, labels saved, time.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"lcd-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run_command)
+app.command("report")(report_command)
+app.command("list")(list_command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

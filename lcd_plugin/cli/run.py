@@ -1,0 +1,237 @@
+"""`lcd-bench run`: compare methods, go on where the last run ended, show the leaderboard."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric, say
+
+if TYPE_CHECKING:
+    from lcd_plugin.bench.plan import Plan
+    from lcd_plugin.bench.runner import Cell, RunSummary
+    from lcd_plugin.bench.suite import Suite
+
+
+class Protocol(StrEnum):
+    """How encoders are scored."""
+
+    linear = "linear"
+    finetune = "finetune"
+    knn = "knn"
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Precision(StrEnum):
+    """Precision of training."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+@command
+def run_command(
+    suite: Annotated[
+        str, typer.Argument(help="A bundled suite or a TOML file; see `list suites`.")
+    ] = "quick",
+    methods: Annotated[
+        list[str] | None, typer.Option("-m", "--method", help="A method, again for more.")
+    ] = None,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-d", "--dataset", metavar="NAME[=FOLDER]", help="A dataset and where it lies."
+        ),
+    ] = None,
+    encoders: Annotated[
+        list[str] | None, typer.Option("-e", "--encoder", help="An encoder, again for more.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Pretraining epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Records a pretraining step.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds, such as 0,1,2.")] = None,
+    label_fractions: Annotated[
+        str | None, typer.Option(help="Shares of the labels, such as 0.01,0.1,1.")
+    ] = None,
+    protocols: Annotated[
+        list[Protocol] | None, typer.Option("--protocol", help="How encoders are scored.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as lcd.gamma=0.01."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only so many records.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    precision: Annotated[Precision | None, typer.Option(help="Precision of training.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the results; runs/SUITE.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="Who computes the cells: local.")] = "local",
+    jobs: Annotated[int, typer.Option(help="Cells at a time: 1.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and what is done; train nothing.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Compute again what failed before.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End with the first cell that fails.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compare pretraining methods; the same command again goes on where the last one ended.
+
+    Examples:
+      lcd-bench run
+
+      lcd-bench run ptbxl -d ptbxl=FOLDER --seeds 0,1,2
+
+      lcd-bench run quick -m lcd -m simclr --set lcd.gamma=0.01 --dry-run
+    """
+    from lcd_plugin.bench.suite import load_suite
+
+    _only_local(executor, jobs)
+    flags = _flags(
+        methods=methods or None,
+        datasets=[d.partition("=")[0] for d in datasets] if datasets else None,
+        encoders=encoders or None,
+        seeds=_numbers("--seeds", seeds, int),
+        label_fractions=_numbers("--label-fractions", label_fractions, float),
+        protocols=[p.value for p in protocols] if protocols else None,
+        limit=limit,
+        precision=precision.value if precision else None,
+        pretrain=_flags(epochs=epochs, batch_size=batch_size),
+        settings=_folders(datasets or []),
+    )
+    resolved = load_suite(suite, assignments or [], flags)
+    out = out or Path("runs") / resolved.name
+    plan = _plan(resolved, device.value)
+    if dry_run:
+        _show_plan(plan, out, as_json)
+        return
+    outcome = _compute(plan, out, device.value, retry_failed, fail_fast)
+    _show_outcome(outcome, out, as_json)
+    if not outcome.complete:
+        raise typer.Exit(CELLS_FAILED)
+
+
+def _only_local(executor: str, jobs: int) -> None:
+    from lcd_plugin.errors import ConfigError
+
+    if executor != "local":
+        raise ConfigError(f"There is no executor '{executor}' in this version; use local.")
+    if jobs != 1:
+        raise ConfigError(f"This version computes one cell at a time; got --jobs {jobs}, use 1.")
+
+
+def _flags(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def _numbers(flag: str, text: str | None, kind: type[int] | type[float]) -> list[Any] | None:
+    from lcd_plugin.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"{flag} takes numbers joined by commas; got '{text}'.") from error
+
+
+def _folders(datasets: list[str]) -> dict[str, Any]:
+    pairs = (text.partition("=") for text in datasets)
+    # Absolute, so that the saved suite means the same from any folder.
+    return {
+        name: {"path": str(Path(folder).expanduser().absolute())}
+        for name, equals, folder in pairs
+        if equals
+    }
+
+
+def _plan(suite: Suite, device: Any) -> Plan:
+    from lcd_plugin.bench.plan import make_plan
+    from lcd_plugin.cli.progress import preparing
+    from lcd_plugin.pretrain.device import choose_device, choose_precision
+
+    quiet_fabric()
+    precision = choose_precision(suite.precision, choose_device(device))
+    with preparing() as progress:
+        return make_plan(suite, precision, progress)
+
+
+def _compute(plan: Plan, out: Path, device: Any, retry_failed: bool, fail_fast: bool) -> RunSummary:
+    from lcd_plugin.bench.runner import Runner
+    from lcd_plugin.cli.progress import running
+    from lcd_plugin.pretrain.device import choose_device
+
+    with running(len(plan.pretrain) + len(plan.evaluate)) as listen:
+        runner = Runner(
+            plan,
+            out,
+            choose_device(device),
+            retry_failed=retry_failed,
+            fail_fast=fail_fast,
+            listen=listen,
+        )
+        return runner.run()
+
+
+def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
+    from lcd_plugin.bench.runner import stored_result
+
+    planned: list[Cell] = [*plan.pretrain, *plan.evaluate]
+    cells = []
+    for cell in planned:
+        result = stored_result(out, cell)
+        status = "to do" if result is None else result.status
+        cells.append({"key": cell.key, "title": cell.title, "status": status})
+    if as_json:
+        typer.echo(json.dumps({"schema": 1, "out": str(out), "cells": cells}, indent=1))
+        return
+    for entry in cells:
+        typer.echo(f"{entry['status']:<9} {entry['key']}  {entry['title']}")
+    done = sum(entry["status"] == "complete" for entry in cells)
+    typer.echo(f"{len(cells)} cells, {done} complete, {len(cells) - done} to do, in {out}")
+
+
+def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
+    from lcd_plugin.cli.tables import print_board
+    from lcd_plugin.report.leaderboard import build_leaderboard
+    from lcd_plugin.report.write import write_report
+
+    board = build_leaderboard([out])
+    written = write_report(board, out / "report")
+    counts = outcome.counts
+    if as_json:
+        document = {
+            "schema": 1,
+            "out": str(out),
+            "counts": counts,
+            "failures": [{"title": t, "reason": r} for t, r in outcome.failures],
+            "report": str(written[0]),
+            "leaderboard": board.model_dump(mode="json", by_alias=True),
+        }
+        typer.echo(json.dumps(document, indent=1))
+        return
+    if counts["cached"] and not (counts["done"] or outcome.failures):
+        say(f"Nothing to do: all {counts['cached']} cells are complete in {out}.")
+    else:
+        say(f"{counts['done']} cells computed, {counts['cached']} were complete before.")
+    for title, reason in outcome.failures:
+        say(f"Failed: {title}: {reason}")
+    if counts["blocked"]:
+        say(f"{counts['blocked']} cells wait for a pretraining that failed.")
+    print_board(board)
+    typer.echo(f"Report: {written[0]}")

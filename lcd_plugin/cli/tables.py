@@ -1,0 +1,64 @@
+"""The leaderboard in a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lcd_plugin.report.exports import rank_text, ranked, tables
+from lcd_plugin.report.model import Leaderboard, Row
+
+
+def print_board(board: Leaderboard) -> None:
+    """Print a table for every comparison, and what a reader must know beside it, on stdout."""
+    # Without a terminal there is no width to keep to, and none to wrap at.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100, highlight=False)
+    if not board.rows:
+        console.print("There are no results yet.")
+    for title, rows in tables(board):
+        console.print(_table(title, rows))
+        first = rows[0]
+        console.print(
+            f"{first.n_seeds} seed(s), {first.n_test} test records, 95 % bootstrap interval over "
+            f"patients; = ranks that cannot be told apart",
+            style="dim",
+        )
+        behind = [row.method for row in ranked(rows) if row.beats_random is False]
+        if behind:
+            console.print(
+                Text(f"Not shown to be better than a random encoder: {', '.join(behind)}")
+            )
+    for note in board.notes:
+        console.print(Text(f"Note: {note}"))
+    if board.unfinished:
+        console.print(f"{len(board.unfinished)} cells of the plan have no result; see the report.")
+
+
+def _table(title: str, rows: list[Row]) -> Table:
+    fractions = sorted({row.label_fraction for row in rows})
+    labels = {row.label_fraction: row.n_labels for row in rows}
+    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", pad_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("method")
+    for fraction in fractions:
+        table.add_column(f"{fraction:.0%}\n{labels[fraction]} labels", justify="right")
+    table.add_column("pretraining\ns a seed", justify="right")
+    table.add_column("records/s", justify="right")
+    by_place = {(row.method, row.label_fraction): row for row in rows}
+    for best in ranked(rows):
+        name = Text(best.method, style="" if best.kind == "pretraining" else "dim")
+        scores = [_score(by_place.get((best.method, f))) for f in fractions]
+        wall = "" if best.kind == "supervised" else f"{best.pretrain_wall_s:.1f}"
+        speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
+        table.add_row(rank_text(best), name, *scores, wall, speed)
+    return table
+
+
+def _score(row: Row | None) -> Text:
+    if row is None:
+        return Text("-")
+    return Text.assemble(f"{row.mean:.3f}\n", (f"{row.ci_low:.3f}-{row.ci_high:.3f}", "dim"))

@@ -1,0 +1,1 @@
+"""From records to a prepared store and its splits; knows nothing of training."""

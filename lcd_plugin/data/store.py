@@ -1,0 +1,154 @@
+"""A prepared store: signals in one memory-mapped file, a table, and a manifest with checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lcd_plugin.data.cohort import LABEL_SEPARATOR, Split, Task
+from lcd_plugin.data.settings import DataSettings
+from lcd_plugin.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MANIFEST, SIGNALS, TABLE, LEFT_OUT = "manifest.json", "signals.f16", "records.csv", "left_out.csv"
+
+
+class TaskEntry(BaseModel):
+    """A task as the manifest keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    classes: tuple[str, ...]
+    kind: str
+
+
+class Manifest(BaseModel):
+    """What a store holds and what shaped it.
+
+    Attributes:
+        fingerprint: hash of everything that shaped the signals and labels: source bytes,
+            settings, versions. Stores with one fingerprint give the same numbers.
+        checksums: SHA-256 of the store's own files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    dataset: str
+    dataset_version: int
+    cohort_settings: dict[str, Any]
+    data: DataSettings
+    limit: int | None
+    n_records: int
+    n_left_out: int
+    tasks: tuple[TaskEntry, ...]
+    source_sha256: str
+    fingerprint: str
+    checksums: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labelled records of a task.
+
+    Attributes:
+        rows: rows of the store, shape (records,).
+        targets: 1 where a record has a class, shape (records, classes).
+        patients: patient of each record, shape (records,).
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[np.int8]
+    patients: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store.
+
+    Attributes:
+        path: its folder.
+        manifest: what it holds.
+        table: one row a record: record, patient, split and a column a task.
+    """
+
+    path: Path
+    manifest: Manifest
+    table: pd.DataFrame
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open a store and check that its parts fit together.
+
+        Raises:
+            DataError: a file is missing, changed or of the wrong size.
+        """
+        try:
+            manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
+            table = pd.read_csv(path / TABLE, dtype=str, keep_default_na=False)
+            size = (path / SIGNALS).stat().st_size
+        except (OSError, ValidationError, ValueError) as error:
+            raise DataError(f"The prepared store {path} cannot be read; delete it.") from error
+        shape = (manifest.n_records, len(manifest.data.leads), manifest.data.samples)
+        if (
+            sha256_of(path / TABLE) != manifest.checksums[TABLE]
+            or len(table) != manifest.n_records
+            or size != 2 * int(np.prod(shape))
+        ):
+            raise DataError(f"The prepared store {path} was changed or cut; delete it.")
+        return cls(path=path, manifest=manifest, table=table)
+
+    @cached_property
+    def signals(self) -> NDArray[np.float16]:
+        """All records, memory-mapped, shape (records, leads, time)."""
+        m = self.manifest
+        shape = (m.n_records, len(m.data.leads), m.data.samples)
+        return np.memmap(self.path / SIGNALS, dtype=np.float16, mode="r", shape=shape)
+
+    @cached_property
+    def left_out(self) -> pd.DataFrame:
+        """Records that could not be used: columns record and reason."""
+        return pd.read_csv(self.path / LEFT_OUT, dtype=str, keep_default_na=False)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The dataset's tasks, the main one first."""
+        return tuple(Task(t.name, t.classes, t.kind) for t in self.manifest.tasks)  # type: ignore[arg-type]
+
+    def rows(self, split: Split) -> NDArray[np.int64]:
+        """Rows of a part, labelled or not."""
+        return np.flatnonzero((self.table["split"] == split).to_numpy())
+
+    def labels(self, task: Task, split: Split) -> Labels:
+        """The labelled records of a part."""
+        chosen = (self.table["split"] == split) & (self.table[task.name] != "")
+        rows = np.flatnonzero(chosen.to_numpy())
+        targets = np.zeros((len(rows), len(task.classes)), dtype=np.int8)
+        column = {name: i for i, name in enumerate(task.classes)}
+        for i, text in enumerate(self.table[task.name].to_numpy()[rows]):
+            for name in text.split(LABEL_SEPARATOR):
+                targets[i, column[name]] = 1
+        patients = self.table["patient"].to_numpy(dtype=str)[rows]
+        return Labels(rows=rows, targets=targets, patients=patients)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint_of(content: dict[str, Any]) -> str:
+    """Hash of a JSON document, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

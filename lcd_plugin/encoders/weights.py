@@ -1,0 +1,71 @@
+"""A trained encoder as one safetensors file that says what it needs to be used again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from lcd_plugin.encoders.factory import create_encoder
+from lcd_plugin.encoders.leadwise import LeadwiseEncoder
+from lcd_plugin.errors import DataError
+
+FORMAT = "lcd-encoder-1"
+
+
+def save_encoder(encoder: nn.Module, name: str, settings: dict[str, Any], **notes: Any) -> bytes:
+    """The bytes of an encoder file.
+
+    Args:
+        encoder: a single-lead encoder made by `create_encoder(name, **settings)`.
+        name: its name.
+        settings: its settings.
+        **notes: what a user of the weights should know (rate in Hz, normalisation, leads).
+
+    Returns:
+        A safetensors file with the settings and notes as JSON in its header.
+    """
+    tensors = {
+        key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()
+    }
+    header = {"format": FORMAT, "encoder": name, "settings": settings, "notes": notes}
+    return save(tensors, metadata={"lcd": json.dumps(header, sort_keys=True)})
+
+
+def load_encoder(path: str | Path) -> LeadwiseEncoder:
+    """The pretrained encoder of a run, for one lead or for any set of leads.
+
+    Args:
+        path: an `encoder.safetensors` that `lcd-bench run` wrote.
+
+    Returns:
+        A module in eval mode that maps (batch, leads, time) to (batch, leads * features). Its
+        attribute `notes` holds rate (Hz), normalisation and leads of the pretraining.
+
+    Raises:
+        DataError: the file is missing or is no encoder file.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("lcd", "{}"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an encoder file: {error}") from error
+    if header.get("format") != FORMAT:
+        raise DataError(
+            f"{path} is no encoder file of lcd-bench; give the encoder.safetensors of a run."
+        )
+    encoder = create_encoder(header["encoder"], **header["settings"])
+    try:
+        encoder.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} holds weights that do not fit encoder '{header['encoder']}'."
+        ) from error
+    whole = LeadwiseEncoder(encoder).eval()
+    whole.notes = header["notes"]
+    return whole

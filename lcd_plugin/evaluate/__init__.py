@@ -1,0 +1,1 @@
+"""Scoring encoders: features, protocols, label subsets, metrics and their uncertainty."""

@@ -1,0 +1,86 @@
+"""The contract of a pretraining method.
+
+A method owns its heads, its loss and, where it has one, its moving average. The host owns
+everything that must be alike for a fair comparison: records, views' parameters, optimiser,
+budget, precision, timing, logging and checkpoints.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+
+class MethodConfig(BaseModel):
+    """Settings of a method; subclasses add their own, unknown keys are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepOutput(NamedTuple):
+    """What one training step gives the host.
+
+    Attributes:
+        loss: scalar to minimise.
+        terms: named parts of the loss for the history, detached by the host.
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+
+
+class Method(nn.Module, ABC):
+    """A self-supervised method around an encoder of single leads.
+
+    Args:
+        encoder: maps (batch, 1, time) to (batch, features), with the attribute `num_features`.
+        config: an instance of `config_class`, or None for its defaults.
+
+    Attributes:
+        config_class: the method's settings.
+        views: which views it needs, see `MultiLeadViews`.
+    """
+
+    config_class: ClassVar[type[MethodConfig]] = MethodConfig
+    views: ClassVar[str]
+
+    def __init__(self, encoder: nn.Module, config: MethodConfig | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = config if config is not None else self.config_class()
+
+    @abstractmethod
+    def training_step(self, views: list[Tensor]) -> StepOutput:
+        """Loss of one batch of views, each (batch, 1, time) or (batch, leads, time) for `*`.
+
+        Every view goes through the encoder in a forward pass of its own, so that batch-norm
+        statistics are those of one view.
+        """
+
+    def after_step(self) -> None:
+        """Called after each optimiser update; the place of a moving average."""
+
+
+class Float32Loss(nn.Module):
+    """A loss computed in float32 whatever the precision of the step.
+
+    Covariances and similarities over a small temperature do not survive half precision.
+
+    Args:
+        loss: any module that maps tensors to a scalar.
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The wrapped loss of `inputs`."""
+        with torch.autocast(device_type=inputs[0].device.type, enabled=False):
+            value: Any = self.loss(*(x if x.dtype == torch.float64 else x.float() for x in inputs))
+        result: Tensor = value
+        return result

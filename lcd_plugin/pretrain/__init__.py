@@ -1,0 +1,1 @@
+"""The pretraining engine: one host loop for every method."""

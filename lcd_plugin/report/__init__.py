@@ -1,0 +1,1 @@
+"""From results on disk to the leaderboard, its exports and the page."""

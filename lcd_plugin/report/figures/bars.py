@@ -1,0 +1,37 @@
+"""The small interval beside a score in the leaderboard."""
+
+from __future__ import annotations
+
+from lcd_plugin.report.figures import svg
+from lcd_plugin.report.figures.looks import Look
+from lcd_plugin.report.model import Row
+
+WIDTH, HEIGHT = 116.0, 16.0
+
+
+def interval_bar(row: Row, low: float, high: float, look: Look, random: float | None) -> str:
+    """Interval and mean of one row on a scale from `low` to `high`.
+
+    Args:
+        row: a row with finite numbers.
+        low, high: the scale, shared by the rows that a reader compares.
+        look: colour and marker of the method.
+        random: mean of the `random` baseline in the same comparison, drawn as a thin line.
+    """
+    scale = svg.Scale(low, high, 5, WIDTH - 5)
+    middle = HEIGHT / 2
+    parts = [svg.line(0, middle, WIDTH, middle, "track")]
+    if random is not None:
+        parts.append(svg.line(scale(random), 1, scale(random), HEIGHT - 1, "reference"))
+    parts.append(svg.line(scale(row.ci_low), middle, scale(row.ci_high), middle, "span"))
+    parts.append(svg.marker(look, scale(row.mean), middle, 3.4))
+    # The numbers stand right beside it: a screen reader need not hear them twice.
+    return svg.element(
+        "svg",
+        *parts,
+        class_=f"bar {look.css}",
+        width=WIDTH,
+        height=HEIGHT,
+        viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
+        aria_hidden="true",
+    )

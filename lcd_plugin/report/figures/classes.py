@@ -1,0 +1,77 @@
+"""Scores class by class: a table whose cells are shaded, so it is figure and data in one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lcd_plugin.report.figures.looks import series_names
+from lcd_plugin.report.model import Row
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score.
+
+    Attributes:
+        value: the score, None where the method has none for this class.
+        shade: place of the score between the lowest and the highest of the table, in [0, 1].
+        best: whether no other method is higher in this class.
+    """
+
+    value: float | None
+    shade: float = 0.0
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class."""
+
+    name: str
+    records: int | None
+    rare: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Scores of every method in every class."""
+
+    columns: tuple[tuple[str, str], ...]  # (method, written name)
+    rows: tuple[ClassRow, ...]
+    low: float
+    high: float
+
+
+def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable | None:
+    """Builds the table; None where no row has scores by class.
+
+    Args:
+        rows: one row a method: one dataset, task, encoder, protocol, fraction and metric.
+        records: records of every class, where known; the most frequent class comes first.
+    """
+    values = [v for row in rows for v in row.per_class.values() if math.isfinite(v)]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    found = dict.fromkeys(name for row in rows for name in row.per_class)
+    rare = {name for row in rows for name in row.rare_classes}
+    names = series_names(rows)
+
+    def line(name: str) -> ClassRow:
+        scores = [row.per_class.get(name, math.nan) for row in rows]
+        best = max((s for s in scores if math.isfinite(s)), default=None)
+        cells = tuple(
+            Cell(s, (s - low) / (high - low or 1.0), s == best) if math.isfinite(s) else Cell(None)
+            for s in scores
+        )
+        return ClassRow(name, records.get(name), name in rare, cells)
+
+    return ClassTable(
+        columns=tuple((row.method, names[row.method, row.pretrain_dataset]) for row in rows),
+        rows=tuple(line(name) for name in sorted(found, key=lambda n: (-records.get(n, 0), n))),
+        low=low,
+        high=high,
+    )

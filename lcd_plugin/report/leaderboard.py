@@ -1,0 +1,194 @@
+"""From predictions to the leaderboard: means, intervals, paired comparisons, tied ranks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcd_plugin.bench.provenance import now
+from lcd_plugin.evaluate.bootstrap import DRAWS, Interval, interval, patient_weights
+from lcd_plugin.evaluate.metrics import METRICS, RARE, per_class
+from lcd_plugin.report.collect import Collected, Scored, collect
+from lcd_plugin.report.model import DataSummary, Leaderboard, Row
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method in one comparison under one metric.
+
+    Attributes:
+        entries: its evaluations, one a seed.
+        classes: metric by seed and class on the test records, shape (seeds, classes).
+        draws: mean over seeds of the macro metric in every bootstrap draw, shape (draws,).
+    """
+
+    entries: list[Scored]
+    classes: Floats
+    draws: Floats
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+        return self.entries[0].cell.method
+
+    @property
+    def mean(self) -> float:
+        """Macro metric on the test records, mean over seeds."""
+        return float(np.nanmean(self.classes, axis=1).mean())
+
+
+def build_leaderboard(outs: list[Path]) -> Leaderboard:
+    """The leaderboard of one or more output folders.
+
+    Raises:
+        DataError: a folder holds no run.
+    """
+    collected = collect(outs)
+    rows: list[Row] = []
+    for comparison in _comparisons(collected.scored):
+        rows += _rows(*comparison)
+    return Leaderboard(
+        suite=" + ".join(dict.fromkeys(plan.suite for plan in collected.plans)),
+        created=now(),
+        rows=tuple(rows),
+        unfinished=tuple(collected.unfinished),
+        data=_data(collected),
+        curves=tuple(collected.curves),
+        notes=(*collected.notes, *_machine_notes(rows)),
+        provenance=_provenance(collected.scored),
+    )
+
+
+def _comparisons(scored: list[Scored]) -> Iterable[tuple[str, list[Scored]]]:
+    """What is compared with what: one data, task, encoder, protocol and fraction at a time.
+
+    The supervised baseline has no protocol of its own: it stands in the table of every protocol.
+    """
+    protocols = list(dict.fromkeys(s.cell.protocol for s in scored if s.cell.kind != "supervised"))
+    groups: dict[tuple[Any, ...], list[Scored]] = defaultdict(list)
+    for entry in scored:
+        cell = entry.cell
+        own = [cell.protocol] if cell.kind != "supervised" else (protocols or ["scratch"])
+        for protocol in own:
+            data = entry.result.identity["data"]
+            groups[
+                (cell.dataset, data, cell.task, cell.encoder, protocol, cell.label_fraction)
+            ].append(entry)
+    return [(key[4], entries) for key, entries in groups.items()]
+
+
+def _rows(protocol: str, entries: list[Scored]) -> list[Row]:
+    weights = patient_weights(entries[0].patients, DRAWS)
+    by_method: dict[str, list[Scored]] = defaultdict(list)
+    for entry in entries:
+        by_method[entry.cell.method].append(entry)
+    rows: list[Row] = []
+    for metric in METRICS:
+        contenders = [_contender(metric, seeds, weights) for seeds in by_method.values()]
+        contenders.sort(key=lambda c: -c.mean)
+        rows += [_row(protocol, metric, c, contenders) for c in contenders]
+    return rows
+
+
+def _contender(metric: str, entries: list[Scored], weights: Floats) -> Contender:
+    once = np.ones((1, weights.shape[1]))
+    classes, draws = [], []
+    for e in entries:
+        both = per_class(metric, e.targets, e.scores, e.thresholds, np.concatenate([once, weights]))
+        classes.append(both[0])
+        # A draw may miss a rare class altogether; its mean is then over the others.
+        draws.append(np.nanmean(both[1:], axis=1))
+    return Contender(entries, np.stack(classes), np.mean(draws, axis=0))
+
+
+def _row(protocol: str, metric: str, own: Contender, contenders: list[Contender]) -> Row:
+    first = own.entries[0]
+    cell, result = first.cell, first.result
+    against = {c.method: interval(own.draws - c.draws) for c in contenders if c is not own}
+    bounds = interval(own.draws)
+    macros = np.nanmean(own.classes, axis=1)
+    positives = first.targets.sum(axis=0)
+    rare = tuple(n for n, count in zip(result.classes, positives, strict=True) if count < RARE)
+    common = [i for i, count in enumerate(positives) if count >= RARE]
+    means = np.mean(own.classes, axis=0)
+    return Row(
+        method=cell.method,
+        kind=cell.kind,
+        encoder=cell.encoder,
+        pretrain_dataset="" if cell.kind == "supervised" else cell.dataset,
+        dataset=cell.dataset,
+        task=cell.task or "",
+        protocol=protocol,
+        label_fraction=cell.label_fraction or 1.0,
+        n_labels=result.n_labels,
+        metric=metric,
+        mean=own.mean,
+        ci_low=bounds.low,
+        ci_high=bounds.high,
+        seed_std=float(macros.std(ddof=1)) if len(macros) > 1 else None,
+        n_seeds=len(own.entries),
+        n_test=result.n_test,
+        rank=1 + sum(i.high < 0 for i in against.values()),
+        tied_with=tuple(m for m, i in against.items() if not i.excludes_zero),
+        beats_random=_beats_random(cell.kind, against),
+        mean_without_rare=float(np.nanmean(means[common])) if common else own.mean,
+        rare_classes=rare,
+        per_class={
+            n: float(m) for n, m in zip(result.classes, means, strict=True) if not np.isnan(m)
+        },
+        **_cost(own.entries),
+    )
+
+
+def _beats_random(kind: str, against: dict[str, Interval]) -> bool | None:
+    if kind == "random" or "random" not in against:
+        return None
+    return against["random"].low > 0
+
+
+def _cost(entries: list[Scored]) -> dict[str, Any]:
+    """Wall-time and memory of the training behind a score, mean over seeds."""
+    trainings = [e.pretraining or e.result for e in entries]
+    speeds = [e.pretraining.records_per_s for e in entries if e.pretraining]
+    known = [speed for speed in speeds if speed]
+    first = entries[0].pretraining
+    return {
+        "pretrain_wall_s": float(np.mean([t.wall_s for t in trainings])),
+        "records_per_s": float(np.mean(known)) if known else None,
+        "updates": first.updates if first else None,
+        "peak_memory_mb": first.peak_memory_mb if first else None,
+        "machine": " / ".join(sorted({_machine(t.provenance) for t in trainings})),
+    }
+
+
+def _machine(provenance: dict[str, Any]) -> str:
+    machine: dict[str, Any] = provenance.get("machine", {})
+    return str(machine.get("name", "unknown"))
+
+
+def _machine_notes(rows: list[Row]) -> list[str]:
+    machines = sorted({row.machine for row in rows})
+    if len(machines) < 2:
+        return []
+    return [f"Results come from {len(machines)} machines: compare wall-time within one only."]
+
+
+def _data(collected: Collected) -> tuple[DataSummary, ...]:
+    summaries = [DataSummary.model_validate(d) for plan in collected.plans for d in plan.data]
+    return tuple({s.fingerprint: s for s in summaries}.values())
+
+
+def _provenance(scored: list[Scored]) -> dict[str, Any]:
+    """The newest cell's, which is that of the run but for cells computed before it."""
+    if not scored:
+        return {}
+    newest = max(scored, key=lambda s: s.result.provenance.get("finished", ""))
+    return {**newest.result.provenance, "results": len(scored)}

@@ -1,0 +1,248 @@
+"""The summary of the page: what the rows say, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from lcd_plugin.report.figures import words
+from lcd_plugin.report.model import METRIC_TITLES, Row
+
+MIN_SAVING = 1.0  # seconds: a smaller difference in wall-time is not worth a sentence
+
+
+def ordered_metrics(metrics: Iterable[str]) -> list[str]:
+    """Metrics in the order of the protocol, unknown ones last."""
+    known = list(METRIC_TITLES)
+    return sorted(
+        dict.fromkeys(metrics), key=lambda m: known.index(m) if m in known else len(known)
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows that can be compared: one dataset, task, encoder and protocol."""
+
+    dataset: str
+    task: str
+    encoder: str
+    protocol: str
+    rows: tuple[Row, ...]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that were computed, the first one first."""
+        return ordered_metrics(row.metric for row in self.rows)
+
+    @property
+    def fractions(self) -> list[float]:
+        """Label fractions, smallest first."""
+        return sorted({row.label_fraction for row in self.rows})
+
+    @property
+    def machines(self) -> list[str]:
+        """Machines that the rows come from."""
+        return list(dict.fromkeys(row.machine for row in self.rows))
+
+    def select(self, metric: str, fraction: float | None = None) -> list[Row]:
+        """Rows of a metric, and of one fraction if given, best first."""
+        rows = [
+            row
+            for row in self.rows
+            if row.metric == metric and fraction in (None, row.label_fraction)
+        ]
+        return sorted(rows, key=lambda row: (row.rank, -row.mean))
+
+
+def comparisons(rows: Sequence[Row]) -> list[Comparison]:
+    """Splits rows into comparisons, in the order in which they first appear."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.dataset, row.task, row.encoder, row.protocol), []).append(row)
+    return [Comparison(*key, tuple(group)) for key, group in groups.items()]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sentences about one comparison, with the names of methods set bold.
+
+    Attributes:
+        lead: who is ahead, with all labels and under the first metric.
+        more: against the baselines, with few labels, and what it cost.
+    """
+
+    lead: Markup
+    more: tuple[Markup, ...]
+
+
+def summarise(group: Comparison) -> Summary:
+    """Says what a comparison shows, and what it does not show."""
+    metric, fraction = group.metrics[0], group.fractions[-1]
+    rows = group.select(metric, fraction)
+    pretrained = [row for row in rows if row.kind == "pretraining"]
+    more: list[Markup] = []
+    if pretrained:
+        best = pretrained[0]
+        more += _against_random(best, rows)
+        more += _against_supervised(best, rows)
+    more += _not_better_than_random(rows, pretrained[:1])
+    if len(group.fractions) > 1:
+        more += _few_labels(group.select(metric, group.fractions[0]))
+        more += _labels_saved(group, metric, pretrained[:1])
+    more += _cost(rows, group)
+    return Summary(_lead(rows), tuple(more))
+
+
+def _bold(name: str) -> Markup:
+    return Markup("<b>{}</b>").format(name)
+
+
+def _names(rows: Iterable[Row] | Iterable[str]) -> Markup:
+    names = [row if isinstance(row, str) else row.method for row in rows]
+    return Markup(words.listing(_bold(name) for name in names))
+
+
+def _tied(row: Row, rows: Sequence[Row]) -> list[str]:
+    """Methods here that the row cannot be told apart from, best first."""
+    return [other.method for other in rows if other.method in row.tied_with]
+
+
+def _lead(rows: Sequence[Row]) -> Markup:
+    best = rows[0]
+    title, labels = words.metric_title(best.metric), words.labels(best.label_fraction)
+    number = f"{words.score(best.mean)} {words.interval(best)}"
+    if len(rows) == 1:
+        return Markup("Only {} has a result: {} {} with {}. There is nothing to compare.").format(
+            _bold(best.method), title, number, labels
+        )
+    tied = _tied(best, rows)
+    if tied:
+        return Markup(
+            "{} has the highest {}, {} with {}, but cannot be told apart from {}."
+        ).format(_bold(best.method), title, number, labels, _names(tied))
+    return Markup("{} is ahead with a {} of {} with {}; next is {} at {}.").format(
+        _bold(best.method), title, number, labels, _bold(rows[1].method), words.score(rows[1].mean)
+    )
+
+
+def _against_random(best: Row, rows: Sequence[Row]) -> list[Markup]:
+    random = next((row for row in rows if row.kind == "random"), None)
+    if random is None:
+        return [
+            Markup(
+                "The <b>random</b> baseline has no result here, so nothing shows whether "
+                "pretraining helped at all."
+            )
+        ]
+    gap, base = best.mean - random.mean, words.score(random.mean)
+    if best.beats_random:
+        text = "{} beats the untrained encoder of {} ({}) by {}."
+    elif random.method in best.tied_with:
+        text = "{} does not beat {} ({}): the difference of {} cannot be told apart from none."
+    else:
+        text = "{} does not beat {} ({}): the difference is {}."
+    return [
+        Markup(text).format(_bold(best.method), _bold(random.method), base, words.difference(gap))
+    ]
+
+
+def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
+    supervised = next((row for row in rows if row.kind == "supervised"), None)
+    if supervised is None:
+        return []
+    gap = best.mean - supervised.mean
+    if supervised.method in best.tied_with:
+        text = "{} and {} (from scratch on the same labels, {}) cannot be told apart ({})."
+    elif gap > 0:
+        text = "{} is ahead of {} (from scratch on the same labels, {}) by {}."
+    else:
+        text = "{} falls behind {} (from scratch on the same labels, {}) by {}."
+    return [
+        Markup(text).format(
+            _bold(best.method),
+            _bold(supervised.method),
+            words.score(supervised.mean),
+            words.difference(gap),
+        )
+    ]
+
+
+def _not_better_than_random(rows: Sequence[Row], told: Sequence[Row]) -> list[Markup]:
+    """Names the other methods that the random encoder is as good as."""
+    failing = [row for row in rows if row.beats_random is False and row not in told]
+    if not failing:
+        return []
+    verb = "does" if len(failing) == 1 else "do"
+    also = "also " if any(row.beats_random is False for row in told) else ""
+    return [Markup("{} {}{} not beat random.").format(_names(failing), also, verb)]
+
+
+def _few_labels(rows: Sequence[Row]) -> list[Markup]:
+    """Who is ahead where labels are fewest."""
+    if len(rows) < 2:
+        return []
+    best = rows[0]
+    others = [row for row in rows[1:] if row.kind != "pretraining"]
+    against = words.listing(f"{words.score(row.mean)} for {row.method}" for row in others)
+    start = Markup("With {} ({} records) {} {} at {}").format(
+        words.labels(best.label_fraction),
+        words.count(best.n_labels),
+        _bold(best.method),
+        "is highest" if best.tied_with else "is ahead",
+        words.score(best.mean),
+    )
+    tied = _tied(best, rows)
+    if tied:
+        start += Markup(", not to be told apart from {}").format(_names(tied))
+    return [start + (Markup("; {}.").format(against) if against else Markup("."))]
+
+
+def _labels_saved(group: Comparison, metric: str, best: Sequence[Row]) -> list[Markup]:
+    """The smallest fraction at which pretraining reaches what supervised reaches with most."""
+    most = group.fractions[-1]
+    goal = [row for row in group.select(metric, most) if row.kind == "supervised"]
+    if not best or not goal:
+        return []
+    reached = [
+        row
+        for row in group.select(metric)
+        if row.method == best[0].method and row.mean >= goal[0].mean
+    ]
+    row = min(reached, key=lambda r: r.label_fraction, default=best[0])
+    if row.label_fraction >= most:
+        return []
+    return [
+        Markup("By the means, {} with {} ({}) reaches what {} reaches with {} ({}).").format(
+            _bold(row.method),
+            words.labels(row.label_fraction),
+            words.score(row.mean),
+            _bold(goal[0].method),
+            words.labels(most),
+            words.score(goal[0].mean),
+        )
+    ]
+
+
+def _cost(rows: Sequence[Row], group: Comparison) -> list[Markup]:
+    """What the best pretraining costs, and whether a cheaper one is as good."""
+    pretrained = [row for row in rows if row.kind == "pretraining"]
+    if not pretrained:
+        return []
+    best = pretrained[0]
+    said = Markup("Pretraining {} took {} a seed").format(
+        _bold(best.method), words.duration(best.pretrain_wall_s)
+    )
+    if best.records_per_s is not None:
+        said += Markup(" at {} records/s").format(words.count(best.records_per_s))
+    said += Markup(" on {}.").format(best.machine)
+    if len(group.machines) > 1:
+        return [said + " Other rows come from other machines: times cannot be compared."]
+    equal = [row for row in pretrained if row.method in best.tied_with]
+    cheapest = min(equal, key=lambda row: row.pretrain_wall_s, default=best)
+    if cheapest.pretrain_wall_s < best.pretrain_wall_s - MIN_SAVING:
+        said += Markup(" {}, which it cannot be told apart from, took {}.").format(
+            _bold(cheapest.method), words.duration(cheapest.pretrain_wall_s)
+        )
+    return [said]

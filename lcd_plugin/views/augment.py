@@ -1,0 +1,102 @@
+"""Augmentations of LCD for a whole batch at once, on the device that the batch is on.
+
+Random draws are one per record: all leads of a record are cropped and silenced alike, because
+they were recorded at the same time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def random_resized_crop(
+    signals: Tensor,
+    keep: tuple[float, float] = (0.5, 1.0),
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Cut a random span out of every record and stretch it back to full length.
+
+    The share kept is uniform in `keep`, the position uniform in what that leaves. Samples between
+    the grid points of the recording are interpolated linearly.
+
+    Args:
+        signals: shape (batch, leads, time).
+        keep: least and greatest share of the record that is kept.
+        generator: source of randomness on the device of `signals`.
+
+    Returns:
+        A new tensor of the shape of `signals`.
+
+    Raises:
+        ValueError: if `signals` is not (batch, leads, time) or `keep` is no range in (0, 1].
+    """
+    batch, leads, time = _check_signals(signals)
+    check_range("keep", keep, low=0.0, low_open=True)
+    share, place = _uniform(2, batch, signals.device, generator)
+    span = (keep[0] + (keep[1] - keep[0]) * share) * (time - 1)
+    start = place * (time - 1 - span)
+    grid = torch.linspace(0, 1, time, device=signals.device)
+    position = start[:, None] + span[:, None] * grid
+    left = position.floor().clamp_(0, time - 2).long()
+    weight = (position - left).to(signals.dtype)[:, None, :]
+    left = left[:, None, :].expand(batch, leads, time)
+    return torch.lerp(signals.gather(2, left), signals.gather(2, left + 1), weight)
+
+
+def time_out(
+    signals: Tensor,
+    span: tuple[float, float] = (0.0, 0.5),
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Set a random span of every record to zero.
+
+    The share silenced is uniform in `span`, its position uniform in what that leaves.
+
+    Args:
+        signals: shape (batch, leads, time).
+        span: least and greatest share of the record that is silenced.
+        generator: source of randomness on the device of `signals`.
+
+    Returns:
+        A new tensor of the shape of `signals`.
+
+    Raises:
+        ValueError: if `signals` is not (batch, leads, time) or `span` is no range in [0, 1].
+    """
+    batch, _, time = _check_signals(signals)
+    check_range("span", span, low=0.0)
+    share, place = _uniform(2, batch, signals.device, generator)
+    length = ((span[0] + (span[1] - span[0]) * share) * time).round()
+    start = (place * (time - length)).round()
+    index = torch.arange(time, device=signals.device)
+    silent = (index >= start[:, None]) & (index < (start + length)[:, None])
+    return signals.masked_fill(silent[:, None, :], 0.0)
+
+
+def check_range(
+    name: str, values: tuple[float, float], low: float, *, low_open: bool = False
+) -> None:
+    """Raise ValueError unless low <= values[0] <= values[1] <= 1 (low < values[0] if open)."""
+    first, last = values
+    if not (low <= first <= last <= 1.0) or (low_open and first == low):
+        raise ValueError(
+            f"{name} must be a range within {'(' if low_open else '['}{low:g}, 1], "
+            f"got ({first:g}, {last:g})."
+        )
+
+
+def _uniform(
+    draws: int, batch: int, device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    return torch.rand(draws, batch, device=device, generator=generator)
+
+
+def _check_signals(signals: Tensor) -> tuple[int, int, int]:
+    if signals.dim() != 3 or signals.shape[2] < 2:
+        raise ValueError(
+            f"signals must be (batch, leads, time) with at least two samples, "
+            f"got {tuple(signals.shape)}."
+        )
+    batch, leads, time = signals.shape
+    return batch, leads, time

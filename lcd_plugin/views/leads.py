@@ -1,0 +1,65 @@
+"""Which leads a set of views shows: one letter a view, equal letters share a lead.
+
+`"aba"` is LCD's request (two leads, the first seen twice), `"aa"` two views of one lead, and
+`"*"` in place of a letter is a view of all leads.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+ALL_LEADS = "*"
+
+
+def check_pattern(pattern: str) -> None:
+    """Raise ValueError unless `pattern` is made of lower-case letters and `*`."""
+    if not pattern or not all(c == ALL_LEADS or "a" <= c <= "z" for c in pattern):
+        raise ValueError(
+            f"A view pattern has one lower-case letter a view, or '*' for all leads, "
+            f"such as 'aba'; got {pattern!r}."
+        )
+
+
+def draw_leads(
+    pattern: str,
+    n_leads: int,
+    batch: int,
+    per: Literal["batch", "sample"] = "batch",
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
+) -> dict[str, Tensor]:
+    """Draw a different lead for every letter of a pattern.
+
+    Args:
+        pattern: such as `"aba"`.
+        n_leads: leads to draw from.
+        batch: number of records.
+        per: one draw for the whole batch, as in the paper, or one for every record.
+        generator: source of randomness on `device`.
+        device: where the indices are made.
+
+    Returns:
+        For every letter the lead indices, shape (batch,).
+
+    Raises:
+        ValueError: if the pattern is malformed or asks for more leads than there are.
+    """
+    check_pattern(pattern)
+    letters = sorted(set(pattern) - {ALL_LEADS})
+    if len(letters) > n_leads:
+        raise ValueError(
+            f"The view pattern {pattern!r} needs {len(letters)} different leads, "
+            f"the signals have {n_leads}."
+        )
+    rows = 1 if per == "batch" else batch
+    # The first letters of a random order of the leads: distinct by construction.
+    order = torch.rand(rows, n_leads, generator=generator, device=device).argsort(dim=1)
+    return {letter: order[:, i].expand(batch) for i, letter in enumerate(letters)}
+
+
+def take_leads(signals: Tensor, leads: Tensor) -> Tensor:
+    """One lead of every record: (batch, leads, time) and (batch,) to (batch, 1, time)."""
+    return signals[torch.arange(len(signals), device=signals.device), leads].unsqueeze(1)
