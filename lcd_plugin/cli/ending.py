@@ -69,9 +69,7 @@ def _end(message: str, code: int) -> NoReturn:
 
 def _set_up() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
-    logging.basicConfig(
-        format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True
-    )
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

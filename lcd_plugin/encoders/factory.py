@@ -28,6 +28,6 @@ def create_encoder(name: str, in_leads: int = 1, **kwargs: Any) -> nn.Module:
     build = ENCODERS.load(name)
     try:
         encoder: nn.Module = build(in_leads=in_leads, **kwargs)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an encoder may be anyone's, and so may what it raises
         raise ConfigError(f"Encoder '{name}' cannot be made: {error}") from error
     return encoder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -10,12 +12,17 @@ class LeadwiseEncoder(nn.Module):
 
     Args:
         encoder: maps (batch, 1, time) to (batch, features), with the attribute `num_features`.
+
+    Attributes:
+        num_features: features of one lead.
+        notes: what a pretraining says of its weights; empty for a fresh encoder.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.num_features = int(encoder.num_features)  # type: ignore[arg-type]
+        self.notes: dict[str, Any] = {}
 
     def forward(self, signals: Tensor) -> Tensor:
         """Map (batch, leads, time) to (batch, leads * features), lead by lead.

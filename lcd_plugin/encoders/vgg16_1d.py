@@ -12,6 +12,9 @@ from torch import Tensor, nn
 # Channels and number of convolutions of the five stages, as in the image model.
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
+# What timm tells every model about where its published weights would be.
+TIMM_ONLY = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
+
 
 class _Conv1d(nn.Conv1d):
     """A one-dimensional convolution of (batch, channels, 1, time).
@@ -91,4 +94,4 @@ def vgg16_1d(pretrained: bool = False, **kwargs: Any) -> VGG1d:
         raise ValueError("vgg16_1d has no published weights; use load_encoder for a run's own.")
     if "in_chans" in kwargs:
         kwargs["in_leads"] = kwargs.pop("in_chans")
-    return VGG1d(**kwargs)
+    return VGG1d(**{key: value for key, value in kwargs.items() if key not in TIMM_ONLY})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -14,7 +16,16 @@ from lcd_plugin.encoders.factory import create_encoder
 from lcd_plugin.encoders.leadwise import LeadwiseEncoder
 from lcd_plugin.errors import DataError
 
-FORMAT = "lcd-encoder-1"
+
+class Header(BaseModel):
+    """What the file says of its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["lcd-encoder-1"] = "lcd-encoder-1"
+    encoder: str
+    settings: dict[str, Any]
+    notes: dict[str, Any]
 
 
 def save_encoder(encoder: nn.Module, name: str, settings: dict[str, Any], **notes: Any) -> bytes:
@@ -32,8 +43,8 @@ def save_encoder(encoder: nn.Module, name: str, settings: dict[str, Any], **note
     tensors = {
         key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()
     }
-    header = {"format": FORMAT, "encoder": name, "settings": settings, "notes": notes}
-    return save(tensors, metadata={"lcd": json.dumps(header, sort_keys=True)})
+    header = Header(encoder=name, settings=settings, notes=notes)
+    return save(tensors, metadata={"lcd": json.dumps(header.model_dump(), sort_keys=True)})
 
 
 def load_encoder(path: str | Path) -> LeadwiseEncoder:
@@ -51,21 +62,24 @@ def load_encoder(path: str | Path) -> LeadwiseEncoder:
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("lcd", "{}"))
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"{path} cannot be read as an encoder file: {error}") from error
-    if header.get("format") != FORMAT:
+    try:
+        header = Header.model_validate_json(metadata.get("lcd", ""))
+    except ValidationError as error:
         raise DataError(
             f"{path} is no encoder file of lcd-bench; give the encoder.safetensors of a run."
-        )
-    encoder = create_encoder(header["encoder"], **header["settings"])
+        ) from error
+    with torch.random.fork_rng(devices=[]):  # its first weights are drawn only to be replaced
+        encoder = create_encoder(header.encoder, **header.settings)
     try:
         encoder.load_state_dict(tensors)
     except RuntimeError as error:
         raise DataError(
-            f"{path} holds weights that do not fit encoder '{header['encoder']}'."
+            f"{path} holds weights that do not fit encoder '{header.encoder}'."
         ) from error
     whole = LeadwiseEncoder(encoder).eval()
-    whole.notes = header["notes"]
+    whole.notes = header.notes
     return whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,35 +57,55 @@ def finetune(
         seed: of the classifier's weights and the order of records.
         device: where to train.
         precision: of the forward and backward pass.
+
+    Raises:
+        FloatingPointError: the validation loss is no longer finite.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model = _Classifier(encoder, train, kind).to(device)
-    trainer = _Trainer(model, settings, kind, device, precision)
-    order = torch.Generator().manual_seed(seed)
-    batch = min(settings.batch_size, len(train.signals))
-    steps = max(1, passes_of // batch)
-    best = (float("inf"), 0, model.state_dict())
-    for epoch in range(1, settings.epochs + 1):
-        trainer.epoch(train, _batches(len(train.signals), batch, steps, order))
-        loss = trainer.loss_of(validation)
-        if loss < best[0]:
-            best = (loss, epoch, copy.deepcopy(model.state_dict()))
-        elif epoch - best[1] >= settings.patience:
-            break
-    model.load_state_dict(best[2])
-    chosen = {"epoch": best[1], "validation_log_loss": best[0]}
+        trainer = _Trainer(_Classifier(encoder, train).to(device), settings, kind, precision)
+        chosen = _fit(trainer, train, validation, settings, passes_of, seed)
     return Prediction(
         trainer.probabilities(validation.signals), trainer.probabilities(test_signals), chosen
     )
 
 
+def _fit(
+    trainer: _Trainer,
+    train: Part,
+    validation: Part,
+    settings: FinetuneSettings,
+    passes_of: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Train until validation no longer gains, and go back to the best state."""
+    order = torch.Generator().manual_seed(seed)
+    batch = min(settings.batch_size, len(train.signals))
+    steps = max(1, passes_of // settings.batch_size)
+    best = (float("inf"), 0, trainer.model.state_dict())
+    for epoch in range(1, settings.epochs + 1):
+        trainer.epoch(train, _batches(len(train.signals), batch, steps, order))
+        loss = trainer.loss_of(validation)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the validation loss is {loss} in epoch {epoch}; try a smaller learning rate"
+            )
+        if loss < best[0]:
+            best = (loss, epoch, copy.deepcopy(trainer.model.state_dict()))
+        elif epoch - best[1] >= settings.patience:
+            break
+    trainer.model.load_state_dict(best[2])
+    return {"epoch": best[1], "validation_log_loss": best[0]}
+
+
 class _Classifier(nn.Module):
-    def __init__(self, encoder: nn.Module, example: Part, kind: TaskKind) -> None:
+    def __init__(self, encoder: nn.Module, example: Part) -> None:
         super().__init__()
-        self.encoder = copy.deepcopy(encoder)
-        leads, classes = example.signals.shape[1], example.targets.shape[1]
-        self.classifier = nn.Linear(leads * int(encoder.num_features), classes)  # type: ignore[arg-type]
+        self.encoder = copy.deepcopy(encoder).cpu().eval()
+        # How many features a record has depends on its leads and on how the encoder reads them.
+        with torch.no_grad():
+            features = self.encoder(torch.from_numpy(np.array(example.signals[:1])).float())
+        self.classifier = nn.Linear(features.shape[1], example.targets.shape[1])
 
     def forward(self, signals: Tensor) -> Tensor:
         scores: Tensor = self.classifier(self.encoder(signals))
@@ -99,12 +120,11 @@ class _Trainer:
         model: nn.Module,
         settings: FinetuneSettings,
         kind: TaskKind,
-        device: torch.device,
         precision: Literal["fp32", "bf16"],
     ) -> None:
         self.model = model
         self.kind = kind
-        self.device = device
+        self.device = next(model.parameters()).device
         self.bf16 = precision == "bf16"
         self.optimiser = torch.optim.AdamW(
             model.parameters(),

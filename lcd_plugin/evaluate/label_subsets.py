@@ -22,7 +22,7 @@ def label_order(targets: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
 
     Args:
         targets: shape (records, classes), 1 where a record has a class.
-        seed: of ties and of the choice within a class.
+        seed: of the choice within a class.
 
     Returns:
         A permutation of the records.

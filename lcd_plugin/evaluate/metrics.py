@@ -113,20 +113,20 @@ def per_class(
 
 def choose_thresholds(
     targets: NDArray[np.int8], scores: NDArray[np.floating]
-) -> NDArray[np.float32]:
+) -> NDArray[np.floating]:
     """For each class the threshold with the best F1 on validation records.
 
     A class that validation does not have gets 0.5.
     """
-    thresholds = np.full(targets.shape[1], 0.5, dtype=np.float32)
+    thresholds = np.full(targets.shape[1], 0.5, dtype=scores.dtype)
     for k in range(targets.shape[1]):
         if not targets[:, k].any():
             continue
-        candidates = np.unique(scores[:, k])
-        decisions = scores[:, k] >= candidates[:, None]
-        hits = decisions @ targets[:, k].astype(np.float64)
-        best = 2 * hits / (decisions.sum(axis=1) + targets[:, k].sum())
-        thresholds[k] = candidates[int(np.argmax(best))]
+        order, ends = _ties(-scores[:, k])
+        # Decisions at a threshold are all records down to the last one with its score.
+        hits = np.cumsum(targets[order, k], dtype=np.float64)[ends]
+        best = 2 * hits / (ends + 1 + targets[:, k].sum())
+        thresholds[k] = scores[order[ends[int(np.argmax(best))]], k]
     return thresholds
 
 

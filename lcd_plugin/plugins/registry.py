@@ -100,7 +100,7 @@ class Registry(Generic[S]):
     def _guarded(self, name: str, load: Any) -> Any:
         try:
             return load()
-        except Exception as error:  # whatever a plugin raises is that plugin's own affair
+        except (Exception, SystemExit) as error:  # whatever a plugin does is its own affair
             raise PluginError(
                 f"{self._title(name)} cannot be loaded: {type(error).__name__}: {error}"
             ) from error

@@ -15,6 +15,8 @@ CALIBRATION_BATCH = 64
 def calibrate_batch_norm(encoder: nn.Module, signals: Tensor) -> None:
     """Replace running statistics by plain means over records with all of their leads.
 
+    Variances are means of those within batches.
+
     Running averages follow the last few batches, and in pretraining each of those showed one or
     two leads of cropped and silenced records. A random network has never seen a record at all: its
     features are close to useless without this.
@@ -28,11 +30,15 @@ def calibrate_batch_norm(encoder: nn.Module, signals: Tensor) -> None:
     was_training = encoder.training
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # a cumulative average over the batches below
     encoder.train()
+    seen = 0
     # Evenly over the store, so that no time or place of recording is preferred.
     step = max(1, len(signals) // CALIBRATION_RECORDS)
     for batch in torch.split(signals[::step], CALIBRATION_BATCH):
+        seen += len(batch)
+        for layer in layers:
+            # The running value becomes the mean over all records so far, the last batch included.
+            layer.momentum = len(batch) / seen
         encoder(batch.float())
     encoder.train(was_training)
     for layer, momentum in zip(layers, momenta, strict=True):

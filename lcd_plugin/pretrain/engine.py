@@ -95,29 +95,32 @@ def pretrain(
         ConfigError: the batch is larger than the data.
         FloatingPointError: the loss is no longer finite.
     """
-    check_batch(settings.batch_size, len(signals))
+    if train:
+        check_batch(settings.batch_size, len(signals))
     phases = Phases(lambda: synchronise(device))
-    with phases.phase("load"), torch.random.fork_rng(devices=[]):
+    # Heads, dropout and masks of a method draw from torch's own generator: it is theirs for the
+    # time of the pretraining, and the caller's again after that.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        method = build().to(device)
-        resident = torch.from_numpy(signals).to(device)
-    run = _Run(
-        method=method,
-        signals=resident,
-        settings=settings,
-        views=MultiLeadViews(method.views, views.crop, views.time_out, views.per),
-        seed=seed,
-        phases=phases,
-        progress=progress,
-    )
-    updates = _train(run, precision) if train else 0
-    encoder = method.encoder
+        with phases.phase("load"):
+            method = build().to(device)
+            resident = torch.from_numpy(signals).to(device)
+        run = _Run(
+            method=method,
+            signals=resident,
+            settings=settings,
+            views=MultiLeadViews(method.views, views.crop, views.time_out, views.per),
+            seed=seed,
+            phases=phases,
+            progress=progress,
+        )
+        updates = _train(run, precision) if train else 0
     if settings.calibrate_batch_norm or not train:
         with phases.phase("calibrate"):
-            calibrate_batch_norm(LeadwiseEncoder(encoder), resident)
+            calibrate_batch_norm(LeadwiseEncoder(method.encoder), resident)
     steps = phases.seconds.get("steps")
     return PretrainOutcome(
-        encoder=copy.deepcopy(encoder).cpu().eval(),
+        encoder=copy.deepcopy(method.encoder).cpu().eval(),
         history=run.history,
         updates=updates,
         phases=phases.seconds,
@@ -159,12 +162,13 @@ def _train(run: _Run, precision: Literal["fp32", "bf16"]) -> int:
                 fabric.backward(step.loss)
                 optimiser.step()
                 optimiser.zero_grad()
+                rate = scheduler.get_last_lr()[0]
                 scheduler.step()
                 run.method.after_step()
                 # Summed on the device: reading a value here would make the device wait.
                 for name, value in {"loss": step.loss, **step.terms}.items():
                     sums[name] = sums.get(name, 0) + value.detach()
-        _close_epoch(run, epoch, steps_per_epoch, sums, float(scheduler.get_last_lr()[0]))
+        _close_epoch(run, epoch, steps_per_epoch, sums, float(rate))
     return settings.epochs * steps_per_epoch
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,6 +117,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from flatten(value, f"{name}.")
         elif isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
             yield from flatten({str(index): v for index, v in enumerate(value)}, f"{name}.")
+        elif key == "argv" and isinstance(value, (list, tuple)):
+            yield name, shlex.join(map(str, value))  # as it would be typed
         elif isinstance(value, (list, tuple)):
             yield name, ", ".join(map(str, value)) or "none"
         else:
@@ -131,8 +134,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = ("score", "interval", "difference", "share", "labels", "count", "duration", "memory")
-    for name in (*written, "metric_title", "listing"):
+    written = ("score", "interval", "difference", "figures", "share", "labels", "count", "duration")
+    for name in (*written, "memory", "metric_title", "sentence", "listing"):
         environment.filters[name] = getattr(words, name)
     environment.filters["flatten"] = flatten
     return environment
@@ -146,7 +149,8 @@ def _picture(wide: str, phone: str) -> Picture:
 def _comparison_view(
     group: Comparison, board: Leaderboard, looks: Mapping[str, Look]
 ) -> ComparisonView:
-    metric, fraction = group.metrics[0], group.fractions[-1]
+    metric = group.metrics[0]
+    fraction = group.fractions(metric)[-1]
     rows, top = group.select(metric), group.select(metric, fraction)
     summary = next((data for data in board.data if data.dataset == group.dataset), None)
     records = summary.tasks.get(group.task, {}) if summary else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,10 +37,9 @@ class Comparison:
         """Metrics that were computed, the first one first."""
         return ordered_metrics(row.metric for row in self.rows)
 
-    @property
-    def fractions(self) -> list[float]:
-        """Label fractions, smallest first."""
-        return sorted({row.label_fraction for row in self.rows})
+    def fractions(self, metric: str) -> list[float]:
+        """Label fractions that have this metric, smallest first."""
+        return sorted({row.label_fraction for row in self.rows if row.metric == metric})
 
     @property
     def machines(self) -> list[str]:
@@ -47,13 +47,13 @@ class Comparison:
         return list(dict.fromkeys(row.machine for row in self.rows))
 
     def select(self, metric: str, fraction: float | None = None) -> list[Row]:
-        """Rows of a metric, and of one fraction if given, best first."""
+        """Rows of a metric, and of one fraction if given, best first; not finite ones last."""
         rows = [
             row
             for row in self.rows
             if row.metric == metric and fraction in (None, row.label_fraction)
         ]
-        return sorted(rows, key=lambda row: (row.rank, -row.mean))
+        return sorted(rows, key=lambda row: (not math.isfinite(row.mean), row.rank, -row.mean))
 
 
 def comparisons(rows: Sequence[Row]) -> list[Comparison]:
@@ -79,8 +79,9 @@ class Summary:
 
 def summarise(group: Comparison) -> Summary:
     """Says what a comparison shows, and what it does not show."""
-    metric, fraction = group.metrics[0], group.fractions[-1]
-    rows = group.select(metric, fraction)
+    metric = group.metrics[0]
+    fractions = group.fractions(metric)
+    rows = group.select(metric, fractions[-1])
     pretrained = [row for row in rows if row.kind == "pretraining"]
     more: list[Markup] = []
     if pretrained:
@@ -88,8 +89,8 @@ def summarise(group: Comparison) -> Summary:
         more += _against_random(best, rows)
         more += _against_supervised(best, rows)
     more += _not_better_than_random(rows, pretrained[:1])
-    if len(group.fractions) > 1:
-        more += _few_labels(group.select(metric, group.fractions[0]))
+    if len(fractions) > 1:
+        more += _few_labels(group.select(metric, fractions[0]))
         more += _labels_saved(group, metric, pretrained[:1])
     more += _cost(rows, group)
     return Summary(_lead(rows), tuple(more))
@@ -138,14 +139,13 @@ def _against_random(best: Row, rows: Sequence[Row]) -> list[Markup]:
         ]
     gap, base = best.mean - random.mean, words.score(random.mean)
     if best.beats_random:
-        text = "{} beats the untrained encoder of {} ({}) by {}."
+        text, said = "{} beats the untrained encoder of {} ({}) by {}.", words.score(gap)
     elif random.method in best.tied_with:
         text = "{} does not beat {} ({}): the difference of {} cannot be told apart from none."
+        said = words.difference(gap)
     else:
-        text = "{} does not beat {} ({}): the difference is {}."
-    return [
-        Markup(text).format(_bold(best.method), _bold(random.method), base, words.difference(gap))
-    ]
+        text, said = "{} does not beat {} ({}): the difference is {}.", words.difference(gap)
+    return [Markup(text).format(_bold(best.method), _bold(random.method), base, said)]
 
 
 def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
@@ -154,7 +154,7 @@ def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
         return []
     gap = best.mean - supervised.mean
     if supervised.method in best.tied_with:
-        text = "{} and {} (from scratch on the same labels, {}) cannot be told apart ({})."
+        text = "{} and {} (from scratch, same labels: {}) cannot be told apart; the gap is {}."
     elif gap > 0:
         text = "{} is ahead of {} (from scratch on the same labels, {}) by {}."
     else:
@@ -164,7 +164,7 @@ def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
             _bold(best.method),
             _bold(supervised.method),
             words.score(supervised.mean),
-            words.difference(gap),
+            words.score(abs(gap)),
         )
     ]
 
@@ -196,12 +196,12 @@ def _few_labels(rows: Sequence[Row]) -> list[Markup]:
     tied = _tied(best, rows)
     if tied:
         start += Markup(", not to be told apart from {}").format(_names(tied))
-    return [start + (Markup("; {}.").format(against) if against else Markup("."))]
+    return [start + (Markup(", against {}.").format(against) if against else Markup("."))]
 
 
 def _labels_saved(group: Comparison, metric: str, best: Sequence[Row]) -> list[Markup]:
     """The smallest fraction at which pretraining reaches what supervised reaches with most."""
-    most = group.fractions[-1]
+    most = group.fractions(metric)[-1]
     goal = [row for row in group.select(metric, most) if row.kind == "supervised"]
     if not best or not goal:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Entry:
 
 def make_facets(groups: Sequence[Comparison]) -> tuple[Facet, ...]:
     """The select boxes. At first they show one comparison: all labels, the first metric."""
-    titles = (
+    titles: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
         ("task", "Dataset and task", lambda v: f"{v[0]} \u00b7 {v[1]}"),
         ("encoder", "Encoder", str),
         ("protocol", "Protocol", str),
@@ -68,14 +68,14 @@ def make_facets(groups: Sequence[Comparison]) -> tuple[Facet, ...]:
 
 
 def make_entries(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> list[Entry]:
-    """All rows, comparison by comparison: most labels first, then metric, then rank."""
+    """All rows, comparison by comparison: by metric, most labels first, then by rank."""
     options = _options(groups)
     entries = []
     for group in groups:
-        for fraction in reversed(group.fractions):
-            for metric in group.metrics:
-                # One scale for all fractions, so that bars can be compared across them too.
-                scale = _bar_scale(group.select(metric))
+        for metric in group.metrics:
+            # One scale for all fractions, so that bars can be compared across them too.
+            scale = _bar_scale(group.select(metric))
+            for fraction in reversed(group.fractions(metric)):
                 entries += _block(group.select(metric, fraction), scale, looks, options)
     return entries
 

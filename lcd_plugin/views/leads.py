@@ -45,9 +45,12 @@ def draw_leads(
         For every letter the lead indices, shape (batch,).
 
     Raises:
-        ValueError: if the pattern is malformed or asks for more leads than there are.
+        ValueError: if `per` is neither of the two, the pattern is malformed, or it asks for more
+            leads than there are.
     """
     check_pattern(pattern)
+    if per not in ("batch", "sample"):
+        raise ValueError(f"per must be 'batch' or 'sample', got {per!r}.")
     letters = sorted(set(pattern) - {ALL_LEADS})
     if len(letters) > n_leads:
         raise ValueError(

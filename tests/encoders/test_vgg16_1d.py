@@ -129,7 +129,7 @@ def test_classifier_is_a_linear_layer_on_the_features() -> None:
 
 
 def test_unknown_name_suggests_the_near_one() -> None:
-    with pytest.raises(ConfigError, match="Unknown encoder 'vgg_1d'.*did you mean 'vgg16_1d'"):
+    with pytest.raises(ConfigError, match=r"Unknown encoder 'vgg_1d'.*did you mean 'vgg16_1d'"):
         create_encoder("vgg_1d")
 
 

@@ -20,7 +20,12 @@ from lcd_plugin.encoders import LeadwiseEncoder, create_encoder, save_encoder
 from lcd_plugin.errors import DataError
 
 SETTINGS = {"width": 0.05}
-NOTES: dict[str, Any] = {"rate": 204.8, "leads": ["II", "V1"], "normalisation": "zscore", "größe": 1}
+NOTES: dict[str, Any] = {
+    "rate": 204.8,
+    "leads": ["II", "V1"],
+    "normalisation": "zscore",
+    "größe": 1,
+}
 
 
 @pytest.fixture

@@ -81,9 +81,7 @@ class TestAgainstScikitLearn:
         target, score = _records(seed)
         decision = score > 0.5
         weights = _draws(seed, len(target))
-        for value, times in zip(
-            ours(target, decision, weights), weights.astype(int), strict=True
-        ):
+        for value, times in zip(ours(target, decision, weights), weights.astype(int), strict=True):
             expected = theirs(np.repeat(target, times), np.repeat(decision, times))
             assert value == pytest.approx(expected, abs=1e-12)
 
@@ -108,7 +106,10 @@ class TestUndefined:
         target = np.array([1, 1, 0, 0], np.int8)
         score = np.array([0.9, 0.1, 0.8, 0.2], np.float32)
         weights = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]], np.float64)
-        for values in (auroc(target, score, weights), balanced_accuracy(target, score > 0.5, weights)):
+        for values in (
+            auroc(target, score, weights),
+            balanced_accuracy(target, score > 0.5, weights),
+        ):
             assert np.isnan(values[:2]).all()
             assert values[2] == 0.5
 

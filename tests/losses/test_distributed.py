@@ -94,12 +94,12 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
 def _run_ranks(folder: Path) -> list[dict[str, np.ndarray]]:
     script = folder / "worker.py"
     script.write_text(WORKER)
+    paths = (folder / "store", folder / "given.npz")
     outputs = [folder / f"rank{rank}.npz" for rank in range(RANKS)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen(
-            [sys.executable, str(script), str(rank), str(RANKS)]
-            + [str(folder / "store"), str(folder / "given.npz"), str(output)],
+            [sys.executable, script, str(rank), str(RANKS), *paths, output],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -70,9 +70,7 @@ def test_byol() -> None:
     views = _views(2)
     p = [_project(method, v, "encoder", "projector", "predictor") for v in views]
     t = [_project(method, v, "target_encoder", "target_projector") for v in views]
-    expected = sum(
-        np.mean(np.sum((_unit(p[i]) - _unit(t[1 - i])) ** 2, axis=1)) for i in range(2)
-    )
+    expected = sum(np.mean(np.sum((_unit(p[i]) - _unit(t[1 - i])) ** 2, axis=1)) for i in range(2))
     assert method.training_step(views).loss.item() == pytest.approx(expected, rel=1e-6)
 
 
@@ -86,9 +84,7 @@ def test_vicreg() -> None:
     views = _views(2)
     z = [_project(method, v, "encoder", "projector") for v in views]
     invariance = np.mean((z[0] - z[1]) ** 2)
-    variance = np.mean(
-        [np.maximum(0, 1 - np.sqrt(x.var(axis=0, ddof=1) + 1e-4)).mean() for x in z]
-    )
+    variance = np.mean([np.maximum(0, 1 - np.sqrt(x.var(axis=0, ddof=1) + 1e-4)).mean() for x in z])
     covariance = 0.0
     for x in z:
         c = np.cov(x, rowvar=False)
@@ -104,17 +100,14 @@ def test_lcd() -> None:
         p.data += 0.1 * torch.randn_like(p)
     views = _views(3)
     z_a, z_b = (_project(method, v, "encoder", "projector") for v in views[:2])
-    p_a, p_b = (
-        _project(method, v, "encoder", "projector", "predictor") for v in views[:2]
-    )
+    p_a, p_b = (_project(method, v, "encoder", "projector", "predictor") for v in views[:2])
     t_a = _project(method, views[2], "target_encoder", "target_projector")
     z = np.concatenate([z_a, z_b], axis=1)
     z = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
     c = z.T @ z / len(z)
     diagonal = np.diag(c)
     decorrelation = gamma * (
-        np.sum((diagonal - 1) ** 2)
-        + lambda_param * (np.sum(c**2) - np.sum(diagonal**2))
+        np.sum((diagonal - 1) ** 2) + lambda_param * (np.sum(c**2) - np.sum(diagonal**2))
     )
     intra, inter = (np.mean(2 - 2 * np.diag(_cosines(p, t_a))) for p in (p_a, p_b))
 
@@ -187,7 +180,9 @@ class TestMovingAverage:
         assert not torch.equal(mean, before)
 
 
-@pytest.mark.parametrize("name", [n for n in METHODS.names() if METHODS.spec(n).kind != "pretraining"])
+@pytest.mark.parametrize(
+    "name", [n for n in METHODS.names() if METHODS.spec(n).kind != "pretraining"]
+)
 def test_baselines_have_nothing_to_train_on(name: str) -> None:
     method = METHODS.load(name)(create_encoder("vgg16_1d", width=0.05))
     with pytest.raises(TypeError, match="no self-supervised training step"):

@@ -13,7 +13,9 @@ HEAVY = ("torch", "lightly", "timm", "sklearn", "pandas", "matplotlib", "pytorch
 
 
 def _loaded(code: str, folder: Path) -> list[str]:
-    script = f"{code}\nimport json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    script = (
+        f"{code}\nimport json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
     said = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -96,9 +97,7 @@ class TestSeed:
         assert not _same(starts[0], _run(_build("lcd"), signals, seed=6, train=False).encoder)
 
     @pytest.mark.parametrize("train", [True, False])
-    def test_the_callers_random_state_is_left_alone(
-        self, signals: np.ndarray, train: bool
-    ) -> None:
+    def test_the_callers_random_state_is_left_alone(self, signals: np.ndarray, train: bool) -> None:
         torch.manual_seed(7)
         before = torch.get_rng_state()
         _run(_build("lcd"), signals, train=train)
@@ -147,7 +146,9 @@ class TestTraining:
         start = _run(_build("lcd"), signals, seed=1, train=False).encoder
         trained = dict(outcome.encoder.named_parameters())
         # Biases before batch norm need not move, kernels do.
-        assert not any(torch.equal(trained[k], v) for k, v in start.named_parameters() if v.dim() > 1)
+        assert not any(
+            torch.equal(trained[k], v) for k, v in start.named_parameters() if v.dim() > 1
+        )
         assert not any(m.training for m in outcome.encoder.modules())
 
     def test_bf16_is_near_fp32(self, signals: np.ndarray) -> None:
@@ -182,9 +183,7 @@ class TestRandomBaseline:
 
     @pytest.mark.parametrize("wanted", [True, False])
     def test_is_calibrated_in_any_case(self, signals: np.ndarray, wanted: bool) -> None:
-        encoder = _run(
-            _build("random"), signals, train=False, calibrate_batch_norm=wanted
-        ).encoder
+        encoder = _run(_build("random"), signals, train=False, calibrate_batch_norm=wanted).encoder
         weight, bias = list(encoder.parameters())[:2]
         records = torch.from_numpy(signals).float().reshape(-1, 1, TIME)
         values = F.conv1d(records, weight, bias, padding=1).permute(1, 0, 2).flatten(1)
@@ -195,7 +194,8 @@ class TestRandomBaseline:
 
 def test_calibration_changes_statistics_and_no_weights(signals: np.ndarray) -> None:
     with_it, without = (
-        _run(_build("lcd"), signals, calibrate_batch_norm=wanted).encoder for wanted in (True, False)
+        _run(_build("lcd"), signals, calibrate_batch_norm=wanted).encoder
+        for wanted in (True, False)
     )
     a, b = dict(with_it.named_parameters()), dict(without.named_parameters())
     assert all(torch.equal(a[k], b[k]) for k in a)
@@ -247,7 +247,7 @@ class TestOrder:
     def test_an_epoch_shows_every_record_at_most_once_in_whole_batches(self) -> None:
         seen = self._seen(22, epochs=3, batch_size=5)
         assert [len(batch) for batch in seen] == [5] * 12
-        epochs = [sum(seen[i : i + 4], []) for i in (0, 4, 8)]
+        epochs = [list(itertools.chain(*seen[i : i + 4])) for i in (0, 4, 8)]
         assert all(len(set(epoch)) == 20 for epoch in epochs)
         assert epochs[0] != epochs[1] != epochs[2]
         # The records that do not fit are others every time.
@@ -269,11 +269,13 @@ class TestOrder:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("train", [True, False])
-    def test_batch_larger_than_the_data(self, signals: np.ndarray, train: bool) -> None:
+    def test_batch_larger_than_the_data(self, signals: np.ndarray) -> None:
         with pytest.raises(ConfigError, match="batch size 41 is larger than the 40") as error:
-            _run(_build("lcd"), signals, batch_size=41, train=train)
+            _run(_build("lcd"), signals, batch_size=41)
         assert "--batch-size 40" in str(error.value)
+
+    def test_an_untrained_baseline_has_no_batches(self, signals: np.ndarray) -> None:
+        assert _run(_build("lcd"), signals, batch_size=41, train=False).updates == 0
 
     def test_batch_as_large_as_the_data(self, signals: np.ndarray) -> None:
         assert _run(_build("lcd"), signals, epochs=1, batch_size=40).updates == 1
@@ -311,16 +313,26 @@ class TestLearningRate:
         factors = self._factors(4, 5, warmup_epochs=1, schedule="cosine")
         np.testing.assert_allclose(factors[:5], [0.2, 0.4, 0.6, 0.8, 1.0])
         assert factors[5] == 1.0
-        assert all(x > y for x, y in zip(factors[5:-1], factors[6:], strict=True))
+        assert all(x > y for x, y in itertools.pairwise(factors[5:]))
         assert factors[-1] == pytest.approx(0, abs=1e-12)
 
     def test_warmup_of_part_of_an_epoch(self) -> None:
-        np.testing.assert_allclose(self._factors(1, 8, warmup_epochs=0.5)[:5], [0.25, 0.5, 0.75, 1, 1])
+        np.testing.assert_allclose(
+            self._factors(1, 8, warmup_epochs=0.5)[:5], [0.25, 0.5, 0.75, 1, 1]
+        )
 
     @pytest.mark.parametrize("schedule", ["constant", "cosine"])
     def test_warmup_longer_than_the_budget(self, schedule: str) -> None:
         factors = self._factors(1, 4, warmup_epochs=2, schedule=schedule)
         np.testing.assert_allclose(factors[:4], [1 / 8, 2 / 8, 3 / 8, 4 / 8])
+
+    def test_schedule_advances_with_the_updates(self, signals: np.ndarray) -> None:
+        schedule: dict[str, Any] = {"schedule": "cosine", "warmup_epochs": 3}
+        history = _run(_build("simclr"), signals, epochs=7, batch_size=20, **schedule).history
+        rates = [row["learning_rate"] for row in history]
+        assert rates[0] < rates[1] < rates[2] == max(rates) <= 1e-3
+        assert all(x > y for x, y in itertools.pairwise(rates[2:]))
+        assert rates[-1] < 1e-4
 
     def test_schedule_reaches_the_optimiser(self, signals: np.ndarray) -> None:
         """With a warmup that has hardly begun, almost nothing is learned."""

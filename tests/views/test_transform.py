@@ -40,7 +40,9 @@ def test_is_one_of_lightlys_transforms() -> None:
 
 @pytest.mark.parametrize("n_views", [1, 2, 3])
 @pytest.mark.parametrize(
-    "make", [lambda x: x, torch.from_numpy, lambda x: x.astype(np.float16)], ids=str
+    "make",
+    [np.asarray, torch.from_numpy, np.float16],
+    ids=["numpy", "torch", "half"],
 )
 def test_views_of_a_record(make: Callable[[np.ndarray], Any], n_views: int) -> None:
     record = make(np.random.default_rng(0).standard_normal((4, 60)).astype(np.float32))

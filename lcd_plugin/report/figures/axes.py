@@ -47,7 +47,7 @@ def score_axis(scale: svg.Scale, frame: Frame, title: str) -> Markup:
         svg.text(frame.left - 8, scale(v) + 4, svg.tick_text(v, shown), "tick", "end")
         for v in shown
     ]
-    return Markup("").join([*grid, *names, svg.text(4, 14, title, "axis-title")])
+    return Markup("").join([*grid, *names, svg.text(0, 12, title, "axis-title")])
 
 
 def whisker(x: float, row: Row, scale: svg.Scale) -> Markup:

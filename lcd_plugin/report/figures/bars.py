@@ -6,7 +6,7 @@ from lcd_plugin.report.figures import svg
 from lcd_plugin.report.figures.looks import Look
 from lcd_plugin.report.model import Row
 
-WIDTH, HEIGHT = 116.0, 16.0
+WIDTH, HEIGHT = 150.0, 16.0
 
 
 def interval_bar(row: Row, low: float, high: float, look: Look, random: float | None) -> str:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg, words
 from lcd_plugin.report.figures.axes import (
+    NARROW,
     Frame,
     drawable,
     score_axis,
@@ -66,7 +67,7 @@ def cost_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: float = 5
     if not shown:
         return ""
     height = 330.0
-    frame = Frame(width, height, 42, width - 14, 30, height - 52)
+    frame = Frame(width, height, 42, width - 14, 26, height - 52)
     x, y = _time_axis([row.pretrain_wall_s for row in shown], frame), score_scale(shown, frame)
     names = series_names(shown)
     labels = [names[row.method, row.pretrain_dataset] for row in shown]
@@ -107,7 +108,7 @@ def _time_ticks(x: TimeAxis, frame: Frame) -> Markup:
         values = [float(t) for t in (*_TIMES, *days) if x.scale.low <= t <= high]
     else:
         unit = next((u for u in (3600, 60) if high > 2 * u), 1)
-        values = [v * unit for v in svg.ticks(0, high / unit)]
+        values = [v * unit for v in svg.ticks(0, high / unit, 3 if frame.width < NARROW else 5)]
     if x.slot is not None:
         gap = (x.slot + x.scale.start) / 2
         parts += [
@@ -197,7 +198,7 @@ def _place(
     ]
     boxes: list[Box] = []
     for (px, py), name in zip(at, names, strict=True):
-        wide = len(name) * svg.CHARACTER * 1.08
+        wide = len(name) * svg.CHARACTER * 1.18
         shifts = sorted((step * sign for step in range(0, 90, 6) for sign in (1, -1)), key=abs)
         options = [
             (left, py + shift - 8, left + wide, py + shift + 8)

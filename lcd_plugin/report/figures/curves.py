@@ -106,7 +106,7 @@ def _panel(method: str, curves: Sequence[Curve], look: Look, top: float) -> str:
 
 def _axis(scale: svg.Scale, title: str, edge: tuple[float, float]) -> Markup:
     shown = svg.ticks(scale.low, scale.high, 3)
-    parts = [svg.text(4, edge[0] - 10, title, "axis-title")]
+    parts = [svg.text(0, edge[0] - 10, title, "axis-title")]
     for value in shown:
         parts.append(svg.line(LEFT, scale(value), RIGHT, scale(value), "grid"))
         words = svg.tick_text(value, shown)
@@ -115,14 +115,12 @@ def _axis(scale: svg.Scale, title: str, edge: tuple[float, float]) -> Markup:
 
 
 def _epochs(x: svg.Scale) -> Markup:
-    parts = [svg.line(LEFT, SPREAD[1], RIGHT, SPREAD[1], "axis")]
-    shown = [v for v in svg.ticks(x.low, x.high, 4) if v == int(v)] or [x.high]
-    for value in shown:
-        label = f"epoch {value:g}" if value == shown[-1] else f"{value:g}"
-        # The last label ends at the edge, so that the word stays inside the panel.
-        anchor = "end" if value == shown[-1] else "middle"
-        at = min(x(value) + (8 if anchor == "end" else 0), RIGHT)
-        parts.append(svg.text(at, SPREAD[1] + 16, label, "tick", anchor))
+    parts = [
+        svg.line(LEFT, SPREAD[1], RIGHT, SPREAD[1], "axis"),
+        svg.text(LEFT - 6, SPREAD[1] + 17, "epoch", "axis-title", "end"),
+    ]
+    for value in [v for v in svg.ticks(x.low, x.high, 4) if v == int(v)] or [x.high]:
+        parts.append(svg.text(x(value), SPREAD[1] + 17, f"{value:g}", "tick", "middle"))
     return Markup("").join(parts)
 
 

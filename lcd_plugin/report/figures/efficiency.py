@@ -38,7 +38,7 @@ def efficiency_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: flo
     lines = _lines(shown)
     narrow = width < NARROW
     height = max(330.0, LABEL_GAP * len(lines) + 90)
-    frame = Frame(width, height, 42, width - (78 if narrow else 104), 30, height - 52)
+    frame = Frame(width, height, 42, width - (90 if narrow else 104), 26, height - 52)
     x = _fraction_scale(shown, frame, len(lines))
     y = score_scale(shown, frame)
     last = [y(line[-1].mean) for line in lines.values()]

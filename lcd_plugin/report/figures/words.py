@@ -27,6 +27,11 @@ def difference(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\u2212")
 
 
+def figures(value: float) -> str:
+    """Any quantity with four significant figures."""
+    return f"{value:.4g}" if math.isfinite(value) else NOT_KNOWN
+
+
 def share(fraction: float) -> str:
     """A label fraction as a percentage without needless zeros: 0.1 -> `10%`."""
     return f"{fraction * 100:.4g}%"
@@ -68,6 +73,11 @@ def memory(megabytes: float | None) -> str:
 def metric_title(metric: str) -> str:
     """The written name of a metric; an unknown one is its own name."""
     return METRIC_TITLES.get(metric, metric.replace("_", " "))
+
+
+def sentence(text: str) -> str:
+    """Text with a capital to start a sentence; the rest keeps its own (`Macro AUROC`)."""
+    return text[:1].upper() + text[1:]
 
 
 def listing(names: Iterable[str]) -> str:

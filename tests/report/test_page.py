@@ -1,0 +1,431 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import math
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from lcd_plugin.report.figures import (
+    assign_looks,
+    cost_figure,
+    efficiency_figure,
+    interval_bar,
+    pareto_front,
+    training_panels,
+    words,
+)
+from lcd_plugin.report.figures.svg import spread
+from lcd_plugin.report.model import Leaderboard, Row
+from lcd_plugin.report.page import flatten, render_page
+from lcd_plugin.report.page_summary import comparisons, summarise
+from lcd_plugin.report.page_table import make_entries
+
+Builder = Callable[..., Leaderboard]
+HOSTILE = """</title></style></script><script>alert(1)</script><img src=x onerror="alert(1)">'&"""
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page strictly: every element is closed, in order."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in {"script", "style"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def primary(board: Leaderboard, task: str = "superclass") -> list[Row]:
+    return [row for row in board.rows if row.metric == "auroc" and row.task == task]
+
+
+def change(board: Leaderboard, keep: Callable[[Row], bool], **fields: object) -> Leaderboard:
+    """The board with only the rows to keep, each with other fields."""
+    rows = tuple(row.model_copy(update=fields) for row in board.rows if keep(row))
+    return board.model_copy(update={"rows": rows})
+
+
+def said(board: Leaderboard) -> str:
+    """The summary of the first comparison as plain text."""
+    summary = summarise(comparisons(board.rows)[0])
+    return " ".join(part.striptags() for part in (summary.lead, *summary.more))
+
+
+def test_page_is_one_balanced_document_that_loads_nothing(sample_board: Builder) -> None:
+    source = render_page(sample_board())
+    page = Page(source)
+    assert source.lstrip().startswith("<!DOCTYPE html>")
+    assert "http:" not in source
+    assert "https:" not in source
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", source)
+    for tag, attrs in page.elements:
+        assert "src" not in attrs, tag
+        if "href" in attrs:
+            assert str(attrs["href"]).startswith(("#", "data:,")), attrs
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = [str(a["href"])[1:] for a in page.all("a")]
+    assert set(targets) <= set(ids)
+    labelled = [a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a]
+    assert set(labelled) <= set(ids)
+
+
+def test_every_row_is_in_the_page_without_script(sample_board: Builder) -> None:
+    board = sample_board()
+    source = render_page(board)
+    table = source[source.index('id="board"') : source.index("</table>")]
+    assert table.count("<tr data-facets") == len(board.rows)
+    assert "hidden" not in table.replace('aria-hidden="true"', "")
+    text = Page(table[table.index(">") + 1 :]).text
+    for row in board.rows:
+        assert f"{row.mean:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]" in text
+
+
+def test_tables_have_captions_and_scopes(sample_board: Builder) -> None:
+    page = Page(render_page(sample_board()))
+    assert len(page.all("caption")) == len(page.all("table")) > 5
+    assert all(attrs.get("scope") in {"row", "col"} for attrs in page.all("th"))
+    assert len(page.all("figcaption")) >= 5
+    for attrs in page.all("svg"):
+        assert attrs.get("aria-hidden") == "true" or attrs.get("aria-label")
+
+
+def test_the_script_is_the_one_that_the_page_allows(sample_board: Builder) -> None:
+    source = render_page(sample_board())
+    script = source[source.index("<script>") + 8 : source.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in source
+    assert source.count("<script") == 1
+
+
+def test_hostile_text_is_inert_everywhere(sample_board: Builder) -> None:
+    board = sample_board()
+    swap = {"lcd": HOSTILE, "simclr": "a\x00\x1b\ufffeb"}
+    rows = tuple(
+        row.model_copy(
+            update={
+                "method": swap.get(row.method, row.method),
+                "tied_with": tuple(swap.get(m, m) for m in row.tied_with),
+                "per_class": {HOSTILE + name: v for name, v in row.per_class.items()},
+                "rare_classes": (HOSTILE + "MI",),
+                **dict.fromkeys(("task", "dataset", "encoder", "protocol", "machine"), HOSTILE),
+                "metric": HOSTILE if row.metric == "f1" else row.metric,
+                "pretrain_dataset": HOSTILE + "2",
+            }
+        )
+        for row in board.rows
+    )
+    fields = {"encoder": HOSTILE, "dataset": HOSTILE}
+    hostile = board.model_copy(
+        update={
+            "rows": rows,
+            "suite": HOSTILE,
+            "created": HOSTILE,
+            "curves": tuple(
+                c.model_copy(update={**fields, "method": swap.get(c.method, c.method)})
+                for c in board.curves
+            ),
+            "unfinished": tuple(
+                cell.model_copy(update={"title": HOSTILE, "reason": f"{HOSTILE}\n{HOSTILE}"})
+                for cell in board.unfinished
+            ),
+            "data": tuple(
+                data.model_copy(
+                    update={
+                        "dataset": HOSTILE,
+                        "fingerprint": HOSTILE,
+                        "left_out": ((HOSTILE, HOSTILE),),
+                        "settings": {HOSTILE: [HOSTILE]},
+                        "tasks": {HOSTILE: {HOSTILE + "MI": 3}},
+                    }
+                )
+                for data in board.data
+            ),
+            "notes": (HOSTILE,),
+            "provenance": {HOSTILE: {HOSTILE: HOSTILE}},
+        }
+    )
+    source = render_page(hostile)
+    page = Page(source)
+    assert len(page.all("script")) == 1
+    assert page.all("img") == []
+    assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
+    assert "alert(1)</script>" not in source
+    assert "alert(1)" in page.text
+    looks = assign_looks(rows, hostile.curves)
+    same = [row for row in rows if row.metric == "auroc"]
+    for figure in (efficiency_figure(same, looks), cost_figure(same, looks)):
+        assert "alert(1)" in "".join(ElementTree.fromstring(figure).itertext())
+    for panel in training_panels(hostile.curves, looks):
+        ElementTree.fromstring(panel.figure)
+
+
+@pytest.mark.parametrize("width", [540.0, 324.0])
+def test_figures_are_well_formed_and_hold_every_number(sample_board: Builder, width: float) -> None:
+    board = sample_board()
+    looks = assign_looks(board.rows, board.curves)
+    rows = primary(board)
+    drawn = ElementTree.fromstring(efficiency_figure(rows, looks, width))
+    tips = [title.text or "" for title in drawn.iter("title")]
+    assert len(tips) == len(rows)
+    for row in rows:
+        assert any(t.startswith(f"{row.method}: {row.mean:.3f} ") for t in tips)
+    top = [row for row in rows if row.label_fraction == 1]
+    cost = ElementTree.fromstring(cost_figure(top, looks, width))
+    assert len(list(cost.iter("title"))) == len(top)
+    for figure in (drawn, cost):
+        for node in figure.iter("circle"):
+            assert 0 <= float(node.attrib["cx"]) <= width
+    for row in rows:
+        ElementTree.fromstring(interval_bar(row, 0.7, 0.95, looks[row.method], 0.8))
+    for panel in training_panels(board.curves, looks):
+        ElementTree.fromstring(panel.figure)
+
+
+def test_labels_of_equal_scores_do_not_collide(sample_board: Builder) -> None:
+    rows = [row.model_copy(update={"mean": 0.9}) for row in primary(sample_board())]
+    looks = assign_looks(rows)
+    drawn = ElementTree.fromstring(efficiency_figure(rows, looks))
+    heights = sorted(
+        float(node.attrib["y"]) for node in drawn.iter("text") if node.attrib["class"] == "name"
+    )
+    assert len(heights) == 6
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 14.9
+
+
+def test_spread_keeps_order_gap_and_bounds_and_moves_little() -> None:
+    assert spread([10, 50, 90], 15, 0, 100) == [10, 50, 90]
+    assert spread([50, 50], 20, 0, 100) == [40, 60]
+    assert spread([98, 99], 20, 0, 100) == [80, 100]
+    assert spread([30, 10, 31], 10, 0, 100) == pytest.approx([25.5, 10, 35.5])
+
+
+def test_pareto_front_against_brute_force() -> None:
+    points = [(0.0, 0.70), (5.0, 0.80), (5.0, 0.82), (9.0, 0.82), (20.0, 0.90), (30.0, 0.89)]
+    assert pareto_front(points) == [0, 2, 4]
+
+    values = [((i * 7) % 11, (i * 5) % 13) for i in range(60)]
+    points = [(float(a), float(b)) for a, b in values]
+    expected = set()
+    for i, (cost, score) in enumerate(points):
+        rivals = [p for p in points if p[0] <= cost and p[1] >= score and p != (cost, score)]
+        if not rivals:
+            expected.add(i)
+    assert set(pareto_front(points)) == expected
+    costs = [points[i][0] for i in pareto_front(points)]
+    assert costs == sorted(costs)
+
+
+def test_front_in_the_page_is_that_of_the_means(sample_board: Builder) -> None:
+    # supervised costs less than every pretraining and scores most; random costs nothing.
+    text = Page(render_page(sample_board())).text
+    table = text[text.index("and cost, ptbxl · superclass, vgg16_1d") :]
+    front = re.findall(r"(\w+) [\d.]+ (?:s|min) \S+ [\d.]+ \[[^]]*\] (yes|no)", table)[:6]
+    assert {name for name, on in front if on == "yes"} == {"supervised", "random"}
+    assert len(front) == 6
+
+
+def test_time_axis_has_a_slot_for_no_time_when_it_is_logarithmic(sample_board: Builder) -> None:
+    rows = [row for row in primary(sample_board()) if row.label_fraction == 1]
+    looks = assign_looks(rows)
+    assert "&lt; 1 s" not in cost_figure(rows, looks)
+    wide = [
+        row.model_copy(update={"pretrain_wall_s": 50_000.0}) if row.method == "lcd" else row
+        for row in rows
+    ]
+    drawn = cost_figure(wide, looks)
+    assert "&lt; 1 s" in drawn
+    assert "log scale" in drawn
+
+
+def test_summary_says_ties_and_differences(sample_board: Builder) -> None:
+    text = said(sample_board())
+    assert "supervised has the highest macro AUROC, 0.921 [" in text
+    assert "but cannot be told apart from lcd." in text
+    assert "lcd beats the untrained encoder of random (0.836) by 0.076." in text
+    assert "vicreg does not beat random." in text
+    assert "With 1% of the labels (171 records) lcd is ahead at 0.842" in text
+    assert "0.744 for random and 0.731 for supervised." in text
+    assert "Pretraining lcd took 25.2 min a seed at 1,130 records/s" in text
+    assert "simclr, which it cannot be told apart from, took 18.5 min." in text
+
+
+def test_summary_says_ahead_only_without_ties(sample_board: Builder) -> None:
+    board = change(sample_board(), lambda r: r.method in {"lcd", "random"}, tied_with=())
+    text = said(board)
+    assert "lcd is ahead with a macro AUROC of 0.912" in text
+    assert "told apart" not in text
+
+
+def test_summary_says_when_pretraining_bought_nothing(sample_board: Builder) -> None:
+    board = change(sample_board(), lambda r: r.method in {"vicreg", "random"})
+    text = said(board)
+    assert "vicreg does not beat random (0.836): the difference of +0.002 cannot be told" in text
+    assert "vicreg beats" not in text
+    assert "does not beat random" in Page(render_page(board)).text
+
+
+def test_summary_counts_saved_labels(sample_board: Builder) -> None:
+    rows = tuple(
+        row.model_copy(update={"mean": 0.88})
+        if row.method == "supervised" and row.label_fraction == 1
+        else row
+        for row in sample_board().rows
+    )
+    text = said(sample_board().model_copy(update={"rows": rows}))
+    assert "lcd with 10% of the labels (0.887) reaches what supervised reaches with all" in text
+    assert "By the means" not in said(sample_board())
+
+
+def test_ties_and_baselines_are_marked_in_words(sample_board: Builder) -> None:
+    board = sample_board()
+    entries = make_entries(comparisons(board.rows), assign_looks(board.rows))
+    top = {entry.row.method: entry for entry in entries[:6]}
+    assert (top["supervised"].rank, top["lcd"].rank, top["simclr"].rank) == ("1=", "1=", "2")
+    assert top["lcd"].over_random == pytest.approx(0.912 - 0.836)
+    assert top["random"].over_random is None
+    text = Page(render_page(board)).text
+    assert "supervised baseline tied with lcd" in text
+    assert "vicreg does not beat random tied with random" in text
+
+
+def test_page_without_rows_says_so(sample_board: Builder) -> None:
+    page = Page(render_page(sample_board(rows=(), curves=())))
+    assert "No results yet." in page.text
+    assert "the loss is not finite after update 212" in page.text
+    assert "Leaderboard" not in page.text
+    empty = Leaderboard(suite="x", created="2025-01-01T00:00:00Z", rows=())
+    assert "nothing to compare" in Page(render_page(empty)).text
+
+
+def test_page_with_one_method_one_seed_one_fraction(sample_board: Builder) -> None:
+    board = change(
+        sample_board(),
+        lambda r: r.method == "lcd" and r.label_fraction == 1 and r.metric == "auroc",
+        seed_std=None,
+        n_seeds=1,
+        rank=1,
+        tied_with=(),
+        beats_random=None,
+        records_per_s=None,
+        peak_memory_mb=None,
+        updates=None,
+    )
+    page = Page(render_page(board))
+    assert "Only lcd has a result" in page.text
+    assert "one seed" in page.text
+    assert "±" not in page.text.split("Leaderboard", 2)[2].split("Machine:")[0]
+    assert "random baseline has no result here" in page.text
+
+
+def test_page_without_random_does_not_claim_a_gain(sample_board: Builder) -> None:
+    board = change(sample_board(), lambda r: r.method != "random", beats_random=None)
+    text = said(board)
+    assert "random baseline has no result here, so nothing shows" in text
+    assert "beats" not in text
+    Page(render_page(board))
+
+
+def test_two_machines_are_not_compared_in_time(sample_board: Builder) -> None:
+    rows = tuple(
+        row.model_copy(update={"machine": "laptop, 2 cores"}) if row.method == "byol" else row
+        for row in sample_board().rows
+    )
+    board = sample_board().model_copy(update={"rows": rows})
+    page = Page(render_page(board))
+    assert "The rows come from 2 machines." in page.text
+    assert "times cannot be compared" in page.text
+    assert "told apart from, took" not in page.text
+    costs = [a["aria-label"] or "" for a in page.all("svg") if "wall-time" in str(a)]
+    assert any("for byol." in label for label in costs)
+    assert not any("byol" in label and "lcd" in label for label in costs)
+    assert "2 machines" not in Page(render_page(sample_board())).text
+
+
+def test_numbers_that_are_not_finite_do_not_break_the_page(sample_board: Builder) -> None:
+    nan = math.nan
+    board = sample_board()
+    rows = tuple(
+        row.model_copy(update={"mean": nan, "ci_low": nan, "ci_high": nan})
+        if row.method == "byol"
+        else row
+        for row in board.rows
+    )
+    curves = tuple(
+        curve.model_copy(update={"loss": (1.0, nan, nan), "epoch": (1.0, 2.0, 3.0)})
+        if curve.method == "byol"
+        else curve
+        for curve in board.curves
+    )
+    source = render_page(board.model_copy(update={"rows": rows, "curves": curves}))
+    assert "loss is not a finite number in seed 0, 1, 2" in Page(source).text
+    assert not re.search(r"\bnan\b", source)
+
+
+def test_collapse_is_said_in_words(sample_board: Builder) -> None:
+    assert "features look collapsed in seed 2" in Page(render_page(sample_board())).text
+
+
+def test_a_method_keeps_its_look_when_ranks_change(sample_board: Builder) -> None:
+    rows = sample_board().rows
+    looks = assign_looks(rows)
+    assert assign_looks(reversed(rows)) == looks
+    pretraining = [look for look in looks.values() if not look.baseline]
+    assert len({(look.css, look.shape) for look in pretraining}) == 4
+    assert looks["random"].baseline
+
+
+def test_values_are_written_for_people() -> None:
+    assert [words.duration(s) for s in (0, 0.4, 42, 750, 11520)] == [
+        "0 s",
+        "0.4 s",
+        "42 s",
+        "12.5 min",
+        "3.2 h",
+    ]
+    assert words.difference(-0.0123) == "\u22120.012"
+    assert words.share(0.001) == "0.1%"
+    assert words.memory(None) == "n/a"
+    assert words.listing(["a", "b", "c"]) == "a, b and c"
+    nested = {"a": {"b": [1, 2]}, "c": [{"d": None}], "e": {}}
+    assert list(flatten({"argv": ["run", "a b"]})) == [("argv", "run 'a b'")]
+    assert list(flatten(nested)) == [("a.b", "1, 2"), ("c.0.d", "none"), ("e", "none")]
+
+
+@pytest.mark.parametrize("metric", ["auroc", "auprc"])
+def test_a_metric_that_is_missing_with_all_labels(sample_board: Builder, metric: str) -> None:
+    board = change(sample_board(), lambda r: r.metric != metric or r.label_fraction < 1)
+    assert ("with 10% of the labels" in said(board)) == (metric == "auroc")
+    Page(render_page(board))
