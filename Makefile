@@ -1,5 +1,5 @@
 # Each target does its own set-up: a virtual environment in .venv, made once.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -22,7 +22,7 @@ from lcd_plugin.evaluate.finetune import Part, finetune
 from lcd_plugin.evaluate.knn import knn_probe
 from lcd_plugin.evaluate.label_subsets import label_subset
 from lcd_plugin.evaluate.linear import linear_probe
-from lcd_plugin.evaluate.metrics import METRICS, choose_thresholds, per_class
+from lcd_plugin.evaluate.metrics import METRICS, choose_thresholds, macro, per_class
 from lcd_plugin.evaluate.protocols import Prediction
 from lcd_plugin.pretrain.engine import pretrain
 from lcd_plugin.timing import Phases
@@ -183,7 +183,7 @@ def _scored(
         n_validation=len(parts["validation"].rows),
         n_test=len(test.rows),
         classes=task.classes,
-        macro={metric: float(np.nanmean(values)) for metric, values in by_class.items()},
+        macro={metric: float(macro(values)) for metric, values in by_class.items()},
         per_class={
             metric: tuple(None if np.isnan(v) else float(v) for v in values)
             for metric, values in by_class.items()

@@ -175,6 +175,12 @@ def _check_data(
                 raise ConfigError(
                     f"{store.manifest.dataset}/{task.name} has no labelled {split} records."
                 )
+        positives = store.labels(task, "test").targets.sum(axis=0)
+        if not ((positives > 0) & (positives < len(store.labels(task, "test").targets))).any():
+            raise ConfigError(
+                f"The test records of {store.manifest.dataset}/{task.name} have one class only, so "
+                f"nothing can be scored."
+            )
         targets = store.labels(task, "train").targets
         for seed in suite.seeds:
             for fraction in suite.label_fractions:

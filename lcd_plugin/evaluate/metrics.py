@@ -111,6 +111,11 @@ def per_class(
     return np.stack(columns, axis=1)
 
 
+def macro(values: Floats) -> Floats:
+    """Mean over classes, the last axis, without those that are NaN; NaN where all are."""
+    return _ratio(np.nansum(values, axis=-1), (~np.isnan(values)).sum(axis=-1).astype(np.float64))
+
+
 def choose_thresholds(
     targets: NDArray[np.int8], scores: NDArray[np.floating]
 ) -> NDArray[np.floating]:

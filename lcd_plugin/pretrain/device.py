@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,6 +15,9 @@ from lcd_plugin.errors import ConfigError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
+
+STATUS = Path("/proc/self/status")
+CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def choose_device(device: DeviceName) -> torch.device:
@@ -51,9 +56,24 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Start counting anew, so that a cell does not inherit the peak of an earlier one."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif CLEAR_REFS.exists():
+        # 5 resets the kernel's high-water mark; where that is not allowed, it stays the process's.
+        with contextlib.suppress(OSError):
+            CLEAR_REFS.write_text("5")
+
+
 def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far: of the GPU's tensors, else of this process."""
+    """Largest memory since `reset_peak_memory`: of the GPU's tensors, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if STATUS.exists():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    # Without /proc there is only the peak of the whole process; macOS counts it in bytes.
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest / (2**20 if sys.platform == "darwin" else 2**10)

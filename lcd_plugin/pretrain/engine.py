@@ -17,7 +17,7 @@ from lcd_plugin.encoders import LeadwiseEncoder
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.batch_norm import calibrate_batch_norm
-from lcd_plugin.pretrain.device import make_fabric, peak_memory_mb, synchronise
+from lcd_plugin.pretrain.device import make_fabric, peak_memory_mb, reset_peak_memory, synchronise
 from lcd_plugin.pretrain.settings import PretrainSettings, ViewSettings
 from lcd_plugin.timing import Phases
 from lcd_plugin.views import MultiLeadViews
@@ -98,6 +98,7 @@ def pretrain(
     if train:
         check_batch(settings.batch_size, len(signals))
     phases = Phases(lambda: synchronise(device))
+    reset_peak_memory(device)
     # Heads, dropout and masks of a method draw from torch's own generator: it is theirs for the
     # time of the pretraining, and the caller's again after that.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from lcd_plugin.bench.provenance import now
 from lcd_plugin.evaluate.bootstrap import DRAWS, Interval, interval, patient_weights
-from lcd_plugin.evaluate.metrics import METRICS, RARE, per_class
+from lcd_plugin.evaluate.metrics import METRICS, RARE, macro, per_class
 from lcd_plugin.report.collect import Collected, Scored, collect
 from lcd_plugin.report.model import DataSummary, Leaderboard, Row
 
@@ -42,7 +41,7 @@ class Contender:
     @property
     def mean(self) -> float:
         """Macro metric on the test records, mean over seeds."""
-        return float(np.nanmean(self.classes, axis=1).mean())
+        return float(macro(self.classes).mean())
 
 
 def build_leaderboard(outs: list[Path]) -> Leaderboard:
@@ -54,7 +53,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
     collected = collect(outs)
     rows: list[Row] = []
     for comparison in _comparisons(collected.scored):
-        rows += _rows(*comparison)
+        rows += _rows(comparison)
     return Leaderboard(
         suite=" + ".join(dict.fromkeys(plan.suite for plan in collected.plans)),
         created=now(),
@@ -67,34 +66,49 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
     )
 
 
-def _comparisons(scored: list[Scored]) -> Iterable[tuple[str, list[Scored]]]:
-    """What is compared with what: one data, task, encoder, protocol and fraction at a time.
+@dataclass(frozen=True)
+class _Comparison:
+    """Evaluations that can be compared, and how their dataset and protocol are called."""
+
+    dataset: str
+    protocol: str
+    entries: list[Scored]
+
+
+def _comparisons(scored: list[Scored]) -> list[_Comparison]:
+    """One data, task, encoder, protocol and fraction at a time.
 
     The supervised baseline has no protocol of its own: it stands in the table of every protocol.
     """
     protocols = list(dict.fromkeys(s.cell.protocol for s in scored if s.cell.kind != "supervised"))
-    groups: dict[tuple[Any, ...], list[Scored]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Scored]] = defaultdict(list)
     for entry in scored:
         cell = entry.cell
         own = [cell.protocol] if cell.kind != "supervised" else (protocols or ["scratch"])
         for protocol in own:
-            data = entry.result.identity["data"]
-            groups[
-                (cell.dataset, data, cell.task, cell.encoder, protocol, cell.label_fraction)
-            ].append(entry)
-    return [(key[4], entries) for key, entries in groups.items()]
+            place = (cell.dataset, entry.result.identity["data"], str(protocol))
+            rest = (str(cell.task), cell.encoder, str(cell.label_fraction))
+            groups[place + rest].append(entry)
+    prints: dict[str, set[str]] = defaultdict(set)
+    for dataset, data, *_ in groups:
+        prints[dataset].add(data)
+    return [
+        # One name for two sets of records would put scores side by side that cannot be compared.
+        _Comparison(f"{name}@{data[:8]}" if len(prints[name]) > 1 else name, protocol, entries)
+        for (name, data, protocol, *_), entries in groups.items()
+    ]
 
 
-def _rows(protocol: str, entries: list[Scored]) -> list[Row]:
-    weights = patient_weights(entries[0].patients, DRAWS)
+def _rows(comparison: _Comparison) -> list[Row]:
+    weights = patient_weights(comparison.entries[0].patients, DRAWS)
     by_method: dict[str, list[Scored]] = defaultdict(list)
-    for entry in entries:
+    for entry in comparison.entries:
         by_method[entry.cell.method].append(entry)
     rows: list[Row] = []
     for metric in METRICS:
         contenders = [_contender(metric, seeds, weights) for seeds in by_method.values()]
         contenders.sort(key=lambda c: -c.mean)
-        rows += [_row(protocol, metric, c, contenders) for c in contenders]
+        rows += [_row(comparison, metric, c, contenders) for c in contenders]
     return rows
 
 
@@ -105,16 +119,16 @@ def _contender(metric: str, entries: list[Scored], weights: Floats) -> Contender
         both = per_class(metric, e.targets, e.scores, e.thresholds, np.concatenate([once, weights]))
         classes.append(both[0])
         # A draw may miss a rare class altogether; its mean is then over the others.
-        draws.append(np.nanmean(both[1:], axis=1))
+        draws.append(macro(both[1:]))
     return Contender(entries, np.stack(classes), np.mean(draws, axis=0))
 
 
-def _row(protocol: str, metric: str, own: Contender, contenders: list[Contender]) -> Row:
+def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[Contender]) -> Row:
     first = own.entries[0]
     cell, result = first.cell, first.result
     against = {c.method: interval(own.draws - c.draws) for c in contenders if c is not own}
     bounds = interval(own.draws)
-    macros = np.nanmean(own.classes, axis=1)
+    macros = macro(own.classes)
     positives = first.targets.sum(axis=0)
     rare = tuple(n for n, count in zip(result.classes, positives, strict=True) if count < RARE)
     common = [i for i, count in enumerate(positives) if count >= RARE]
@@ -124,9 +138,9 @@ def _row(protocol: str, metric: str, own: Contender, contenders: list[Contender]
         kind=cell.kind,
         encoder=cell.encoder,
         pretrain_dataset="" if cell.kind == "supervised" else cell.dataset,
-        dataset=cell.dataset,
+        dataset=comparison.dataset,
         task=cell.task or "",
-        protocol=protocol,
+        protocol=comparison.protocol,
         label_fraction=cell.label_fraction or 1.0,
         n_labels=result.n_labels,
         metric=metric,
@@ -139,7 +153,7 @@ def _row(protocol: str, metric: str, own: Contender, contenders: list[Contender]
         rank=1 + sum(i.high < 0 for i in against.values()),
         tied_with=tuple(m for m, i in against.items() if not i.excludes_zero),
         beats_random=_beats_random(cell.kind, against),
-        mean_without_rare=float(np.nanmean(means[common])) if common else own.mean,
+        mean_without_rare=float(macro(means[common])) if common else own.mean,
         rare_classes=rare,
         per_class={
             n: float(m) for n, m in zip(result.classes, means, strict=True) if not np.isnan(m)

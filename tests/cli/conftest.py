@@ -48,8 +48,4 @@ def lcd_bench() -> Callable[..., Result]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A small run that went through: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("finished") / "out"
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LCD_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    result = CliRunner().invoke(app, [*SMALL, "-o", str(folder)])
-    patch.undo()
-    return folder, result
+    return folder, CliRunner().invoke(app, [*SMALL, "-o", str(folder)])

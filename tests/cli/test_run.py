@@ -314,3 +314,43 @@ def test_datasets_are_found_by_name_in_the_data_folder(
     board = json.loads((tmp_path / "report" / "leaderboard.json").read_text())
     assert {row["dataset"] for row in board["rows"]} == {"ptbxl"}
     assert os.environ["LCD_BENCH_DATA"] == str(real_data)
+
+
+OWN_RECORDS = [
+    "run", "quick", "-m", "lcd", "-m", "random", "--epochs", "1", "--batch-size", "4",
+    "--label-fractions", "1", "--set", "data.seconds=5",
+]  # fmt: skip
+
+
+def test_own_records_with_one_cut_in_half(
+    lcd_bench: LcdBench, wfdb_folder: Path, tmp_path: Path
+) -> None:
+    half = wfdb_folder / "r00.dat"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    result = lcd_bench(*OWN_RECORDS, "-d", f"wfdb={wfdb_folder}", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "record r00 is left out" in result.stderr
+    board = json.loads((tmp_path / "out" / "report" / "leaderboard.json").read_text())
+    assert board["data"][0]["n_left_out"] == 1
+    assert board["data"][0]["left_out"][0][0] == "r00"
+    assert "r00" in (tmp_path / "out" / "report" / "index.html").read_text()
+
+
+def test_no_record_left(lcd_bench: LcdBench, wfdb_folder: Path, tmp_path: Path) -> None:
+    for file in wfdb_folder.glob("*.dat"):
+        file.write_bytes(file.read_bytes()[:100])
+    result = lcd_bench(*OWN_RECORDS, "-d", f"wfdb={wfdb_folder}", "-o", tmp_path / "out")
+    assert result.exit_code == 5
+    assert "no usable record: all 12 were left out" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_label_file_with_an_unknown_column(
+    lcd_bench: LcdBench, wfdb_folder: Path, tmp_path: Path
+) -> None:
+    labels = wfdb_folder / "labels.csv"
+    labels.write_text(labels.read_text().replace("label", "lable"))
+    result = lcd_bench(*OWN_RECORDS, "-d", f"wfdb={wfdb_folder}", "-o", tmp_path / "out")
+    assert result.exit_code == 5
+    assert "has no column 'label'; did you mean 'lable'?" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -182,8 +182,9 @@ def test_two_folders_are_put_together_and_their_machines_told(write_run: Callabl
 def test_other_data_under_the_same_name_is_another_comparison(write_run: Callable[..., Path]):
     first = write_run({"lcd": [noisy(1, 1)]}, "a")
     second = write_run({"byol": [noisy(2, 2)]}, "b", data="d2")
-    ranks = [row.rank for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
-    assert ranks == [1, 1]
+    rows = [row for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
+    assert [row.rank for row in rows] == [1, 1]
+    assert [row.dataset for row in rows] == ["d@d1", "d@d2"]
 
 
 def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(write_run: Callable[..., Path]):

@@ -1,6 +1,9 @@
-"""The built-in methods by name; nothing heavy is imported here."""
+"""The specs of what comes with the package; nothing heavy is imported here.
 
-from lcd_plugin.plugins.specs import MethodSpec
+They reach the registries by entry points in pyproject.toml, as anyone's would.
+"""
+
+from lcd_plugin.plugins.specs import DatasetSpec, EncoderSpec, MethodSpec
 
 LCD = MethodSpec(
     name="lcd",
@@ -37,4 +40,32 @@ SUPERVISED = MethodSpec(
     implementation="lcd_plugin.methods.baselines:Untrained",
     summary="Baseline: trained from scratch on the labels of each fraction",
     kind="supervised",
+)
+
+SYNTHETIC = DatasetSpec(
+    name="synthetic",
+    implementation="lcd_plugin.data.cohorts.synthetic:Synthetic",
+    summary="Embedded 12-lead ECGs from a dipole model, several diagnoses, seeded",
+    needs_path=False,
+    # Raise it when the same seed gives other records than before.
+    version=1,
+)
+PTBXL = DatasetSpec(
+    name="ptbxl",
+    implementation="lcd_plugin.data.cohorts.ptbxl:PTBXL",
+    summary="PTB-XL in its own layout: 5 diagnostic superclasses, official folds",
+    paper="https://doi.org/10.1038/s41597-020-0495-6",
+    licence="CC BY 4.0",
+)
+WFDB = DatasetSpec(
+    name="wfdb",
+    implementation="lcd_plugin.data.cohorts.wfdb_folder:WFDBFolder",
+    summary="Any folder of WFDB records with a CSV of labels",
+)
+
+VGG16_1D = EncoderSpec(
+    name="vgg16_1d",
+    implementation="lcd_plugin.encoders.vgg16_1d:vgg16_1d",
+    summary="VGG16 in one dimension; width 0.125 is the encoder of the LCD paper",
+    paper="https://arxiv.org/abs/1409.1556",
 )
