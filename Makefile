@@ -32,4 +32,4 @@ $(VENV)/.docs: $(STAMP)
 	touch $@
 
 clean:
-	rm -rf $(VENV) site runs
+	rm -rf $(VENV) site

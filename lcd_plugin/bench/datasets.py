@@ -61,26 +61,25 @@ def _folder(name: str, given: str | None) -> Path:
             f"Dataset '{name}' needs the folder of its records: give -d {name}=FOLDER, or set "
             f"LCD_BENCH_DATA to a folder that has it by name."
         )
-    folder = Path(given).expanduser() if given is not None else Path(str(root)) / name
+    folder = Path(str(given)).expanduser() if given is not None else Path(str(root)) / name
     if not folder.is_dir():
         raise DataError(f"Dataset '{name}': there is no folder {folder}.")
     return folder
 
 
 def chosen_tasks(store: Store, suite: Suite, dataset: str) -> tuple[Task, ...]:
-    """The suite's tasks that this dataset has, or its main task.
+    """The suite's tasks, or the dataset's main task if it names none.
 
     Raises:
-        ConfigError: the suite names a task, and none of the dataset's has that name.
+        ConfigError: the dataset has no task of a name.
     """
     if not suite.tasks:
         return store.tasks[:1]
     by_name = {task.name: task for task in store.tasks}
-    chosen = tuple(by_name[name] for name in suite.tasks if name in by_name)
-    if not chosen:
-        name = suite.tasks[0]
-        raise ConfigError(f"Dataset '{dataset}' has no task '{name}'{suggest(name, by_name)}")
-    return chosen
+    for name in suite.tasks:
+        if name not in by_name:
+            raise ConfigError(f"Dataset '{dataset}' has no task '{name}'{suggest(name, by_name)}")
+    return tuple(by_name[name] for name in suite.tasks)
 
 
 def summary(store: Store) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lcd_plugin.evaluate.label_subsets import label_subset
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.plugins import ENCODERS, METHODS, MethodSpec
 from lcd_plugin.pretrain.engine import check_batch
+from lcd_plugin.views.leads import ALL_LEADS
 
 # Raise one when its numbers change for equal settings.
 PROTOCOL_VERSIONS = {"linear": 1, "finetune": 1, "knn": 1, "scratch": 1}
@@ -81,7 +82,7 @@ class EvaluateCell:
         """For progress and messages."""
         return (
             f"{self.protocol} {self.method} on {self.dataset}/{self.task}, {self.encoder}, "
-            f"{self.label_fraction:.0%} of labels, seed {self.seed}"
+            f"{100 * self.label_fraction:.4g}% of labels, seed {self.seed}"
         )
 
 
@@ -108,7 +109,9 @@ class Plan:
     unavailable: dict[str, str]
 
 
-def make_plan(suite: Suite, precision: Literal["fp32", "bf16"], progress: Progress) -> Plan:
+def make_plan(
+    suite: Suite, precision: Literal["fp32", "bf16"], device: str, progress: Progress
+) -> Plan:
     """Check a suite against its data and plugins, and list its cells.
 
     Everything that can be known to be impossible is found here, before any time is spent.
@@ -116,6 +119,7 @@ def make_plan(suite: Suite, precision: Literal["fp32", "bf16"], progress: Progre
     Args:
         suite: the resolved suite.
         precision: of training.
+        device: type of the device that trains, `cpu` or `cuda`.
         progress: called while records are prepared.
 
     Raises:
@@ -127,6 +131,8 @@ def make_plan(suite: Suite, precision: Literal["fp32", "bf16"], progress: Progre
     for name in suite.encoders:
         create_encoder(name, **suite.settings.get(name, {}))
     stores = {name: open_store(name, suite, progress) for name in suite.datasets}
+    # Random draws differ between kinds of device, so that one key never means two of them.
+    trained = {"precision": precision} | ({} if device == "cpu" else {"device": device})
     pretrain: list[PretrainCell] = []
     evaluate: list[EvaluateCell] = []
     for dataset, store in stores.items():
@@ -135,11 +141,11 @@ def make_plan(suite: Suite, precision: Literal["fp32", "bf16"], progress: Progre
         for encoder in suite.encoders:
             for seed in suite.seeds:
                 for method in methods.values():
-                    cell = _pretrain_cell(suite, method, encoder, store, seed, precision)
+                    cell = _pretrain_cell(suite, method, encoder, store, seed, trained)
                     if cell is not None:
                         pretrain.append(cell)
                     evaluate += _evaluate_cells(
-                        suite, method, encoder, store, tasks, seed, precision, cell
+                        suite, method, encoder, store, tasks, seed, trained, cell
                     )
     return Plan(suite, precision, stores, methods, tuple(pretrain), tuple(evaluate), unavailable)
 
@@ -152,6 +158,9 @@ def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str
             spec, method_class = METHODS.spec(name), METHODS.load(name)
         except PluginError as error:
             unavailable[name] = str(error)
+            continue
+        if not (isinstance(method_class, type) and issubclass(method_class, Method)):
+            unavailable[name] = f"The method '{name}' is no lcd_plugin.methods.base.Method."
             continue
         try:
             config = method_class.config_class.model_validate(suite.settings.get(name, {}))
@@ -166,6 +175,14 @@ def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str
 def _check_data(
     suite: Suite, methods: dict[str, PlannedMethod], store: Store, tasks: tuple[Task, ...]
 ) -> None:
+    n_leads = len(store.manifest.data.leads)
+    for name, method in methods.items():
+        letters = set(method.method_class.views) - {ALL_LEADS}
+        if method.spec.kind == "pretraining" and len(letters) > n_leads:
+            raise ConfigError(
+                f"Method '{name}' needs {len(letters)} different leads, and data.leads has "
+                f"{n_leads}."
+            )
     if any(m.spec.kind == "pretraining" for m in methods.values()):
         check_batch(suite.pretrain.batch_size, len(store.rows("train")))
     for task in tasks:
@@ -206,7 +223,7 @@ def _pretrain_cell(
     encoder: str,
     store: Store,
     seed: int,
-    precision: str,
+    trained: dict[str, str],
 ) -> PretrainCell | None:
     if method.spec.kind == "supervised":
         return None
@@ -221,7 +238,7 @@ def _pretrain_cell(
             "config": method.config.model_dump(mode="json"),
             "pretrain": suite.pretrain.model_dump(mode="json"),
             "views": suite.views.model_dump(mode="json"),
-            "precision": precision,
+            **trained,
         }
     return PretrainCell(identity, method.spec.name, encoder, store.manifest.dataset, seed)
 
@@ -233,7 +250,7 @@ def _evaluate_cells(
     store: Store,
     tasks: tuple[Task, ...],
     seed: int,
-    precision: str,
+    trained: dict[str, str],
     pretraining: PretrainCell | None,
 ) -> list[EvaluateCell]:
     base = _base_identity(suite, encoder, store, seed)
@@ -254,7 +271,7 @@ def _evaluate_cells(
                     "protocol_version": PROTOCOL_VERSIONS[protocol],
                     "protocol_settings": settings.model_dump(mode="json"),
                     "label_fraction": fraction,
-                    "precision": precision if trains else "fp32",
+                    **(trained if trains else {"precision": "fp32"}),
                 }
                 cells.append(
                     EvaluateCell(

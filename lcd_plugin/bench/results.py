@@ -130,9 +130,17 @@ def read_result(folder: Path, kind: type[R]) -> R | None:
         return None
     if result.schema_version != SCHEMA or key_of(result.identity) != result.key:
         return None
-    if not all((folder / name).is_file() for name in result.files):
-        return None
-    return result
+    return result if _files_are_whole(folder, result.files) else None
+
+
+def _files_are_whole(folder: Path, sums: dict[str, str]) -> bool:
+    try:
+        return all(
+            hashlib.sha256((folder / name).read_bytes()).hexdigest() == checksum
+            for name, checksum in sums.items()
+        )
+    except OSError:
+        return False
 
 
 def pack_arrays(**arrays: NDArray[Any]) -> bytes:

@@ -133,7 +133,7 @@ class Runner:
         except Exception as error:  # a cell's failure is a result too, and no other cell's affair
             return self._failed(cell, error, started, outcome)
         result = result.model_copy(update={"provenance": self._origin(cell, started)})
-        write_result(cell_folder(self._out, cell), result, files)
+        self._write(cell, result, files)
         self._listen(CellEvent(cell, "done", _headline(result)))
         return "done"
 
@@ -168,10 +168,22 @@ class Runner:
             traceback="".join(traceback.format_exception(error))[-4000:],
             provenance=self._origin(cell, started),
         )
-        write_result(cell_folder(self._out, cell), result, {})
+        self._write(cell, result, {})
         outcome.failures.append((cell.title, reason))
         self._listen(CellEvent(cell, "failed", reason))
         return "failed"
+
+    def _write(self, cell: Cell, result: CellResult, files: dict[str, bytes]) -> None:
+        try:
+            write_result(cell_folder(self._out, cell), result, files)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"Results cannot be written to {self._out} ({error.strerror}); what is there is kept. "
+            f"Make room, or give another folder with -o."
+        )
 
     def _encoder_is_there(self, cell: EvaluateCell) -> bool:
         if cell.pretrain_key is None:
@@ -199,10 +211,7 @@ class Runner:
             data = [summary(store) for store in self._plan.stores.values()]
             save_plan(self._out, SavedPlan.of(self._plan, data))
         except OSError as error:
-            raise ConfigError(
-                f"Results cannot be written to {self._out} ({error.strerror}); give another "
-                f"folder with -o."
-            ) from error
+            raise self._not_writable(error) from error
 
 
 def cell_folder(out: Path, cell: Cell) -> Path:

@@ -166,9 +166,10 @@ def _plan(suite: Suite, device: Any) -> Plan:
     from lcd_plugin.pretrain.device import choose_device, choose_precision
 
     quiet_fabric()
-    precision = choose_precision(suite.precision, choose_device(device))
+    chosen = choose_device(device)
+    precision = choose_precision(suite.precision, chosen)
     with preparing() as progress:
-        return make_plan(suite, precision, progress)
+        return make_plan(suite, precision, chosen.type, progress)
 
 
 def _compute(plan: Plan, out: Path, device: Any, retry_failed: bool, fail_fast: bool) -> RunSummary:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lcd_plugin.report.exports import rank_text, ranked, tables
+from lcd_plugin.report.exports import rank_text, ranked, seeds_text, tables
+from lcd_plugin.report.figures import words
 from lcd_plugin.report.model import Leaderboard, Row
 
 
@@ -23,8 +24,8 @@ def print_board(board: Leaderboard) -> None:
         console.print(_table(title, rows))
         first = rows[0]
         console.print(
-            f"{first.n_seeds} seed(s), {first.n_test} test records, 95 % bootstrap interval over "
-            f"patients; = ranks that cannot be told apart",
+            f"{seeds_text(rows)}, {first.n_test} test records, 95 % bootstrap interval over "
+            f"patients; = cannot be told apart from another",
             style="dim",
         )
         behind = [row.method for row in ranked(rows) if row.beats_random is False]
@@ -45,7 +46,7 @@ def _table(title: str, rows: list[Row]) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("method")
     for fraction in fractions:
-        table.add_column(f"{fraction:.0%}\n{labels[fraction]} labels", justify="right")
+        table.add_column(f"{words.share(fraction)}\n{labels[fraction]} labels", justify="right")
     table.add_column("pretraining\ns a seed", justify="right")
     table.add_column("records/s", justify="right")
     by_place = {(row.method, row.label_fraction): row for row in rows}

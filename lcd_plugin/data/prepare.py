@@ -87,7 +87,13 @@ def prepare(
     stamp = fingerprint_of(identity | {"files": _stamps(cohort, table)})
     folder = cache_folder() / "stores" / f"{dataset}-{stamp[:16]}"
     if not (folder / MANIFEST).is_file():
-        _make(cohort, index, table, identity, settings, folder, progress)
+        try:
+            _make(cohort, index, table, identity, settings, folder, progress)
+        except OSError as error:
+            raise DataError(
+                f"No store can be written to {folder.parent} ({error.strerror}); "
+                f"set LCD_BENCH_CACHE to a folder with space."
+            ) from error
     return Store.open(folder)
 
 
@@ -118,14 +124,8 @@ def _make(
     progress: Progress,
 ) -> None:
     """Write a store beside its place and move it there when it is whole."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise DataError(
-            f"No store can be written to {folder.parent} ({error.strerror}); "
-            f"set LCD_BENCH_CACHE to a folder with space."
-        ) from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         source = hashlib.sha256()
         for path in cohort.tables():
@@ -171,15 +171,24 @@ def _write_signals(
     left_out: list[tuple[str, str]] = []
     with (workplace / SIGNALS).open("wb") as file:
         for row, record in enumerate(table["record"]):
-            for path in _files(cohort, record):
-                source.update(path.read_bytes())
             try:
-                file.write(shape_recording(cohort.read(record), settings).tobytes())
-                kept.append(row)
+                for content in _contents(cohort, record):
+                    source.update(content)
+                signal = shape_recording(cohort.read(record), settings)
             except RecordError as error:
                 left_out.append((record, str(error)))
+            else:
+                file.write(signal.tobytes())
+                kept.append(row)
             progress(row + 1, len(table))
     return kept, left_out
+
+
+def _contents(cohort: Cohort, record: str) -> list[bytes]:
+    try:
+        return [path.read_bytes() for path in _files(cohort, record)]
+    except OSError as error:
+        raise RecordError(f"not readable ({error.strerror})") from error
 
 
 def _settle(workplace: Path, folder: Path) -> None:

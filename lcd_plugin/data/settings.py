@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lcd_plugin.data.leads import canonical_lead
 
+MIN_SAMPLES = 32
 PAPER_LEADS = ("II", "III", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -28,7 +29,7 @@ class DataSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: float = Field(100.0, gt=0, le=10_000)
-    seconds: float = Field(10.0, gt=0)
+    seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
     leads: tuple[str, ...] = PAPER_LEADS
     normalisation: Literal["physical", "record", "lead"] = "physical"
 
@@ -39,6 +40,16 @@ class DataSettings(BaseModel):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"leads must be one or more different names, got {list(leads)}")
         return names
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> DataSettings:
+        # Encoders halve the time axis up to five times.
+        if self.samples < MIN_SAMPLES:
+            raise ValueError(
+                f"{self.seconds:g} s at {self.rate:g} Hz are {self.samples} samples; at least "
+                f"{MIN_SAMPLES} are needed"
+            )
+        return self
 
     @property
     def samples(self) -> int:

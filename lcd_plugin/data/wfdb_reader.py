@@ -47,10 +47,20 @@ def read_wfdb(stem: Path) -> Recording:
 
 
 def wfdb_files(stem: Path) -> tuple[Path, ...]:
-    """Header and signal files of a record, by what commonly lies beside the header."""
-    endings = (".hea", ".dat", ".mat")
-    paths = [stem.with_name(stem.name + ending) for ending in endings]
-    return tuple(path for path in paths if path.is_file())
+    """The header of a record and the files that it names, as far as they are there.
+
+    The header is not parsed but for the first word of its lines: this runs over all records of a
+    dataset each time a store is looked up. Files elsewhere than beside the header do not count.
+    """
+    header = stem.with_name(stem.name + ".hea")
+    try:
+        lines = header.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    words = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    names = [name for word in words[1:] for name in (word, f"{word}.hea", f"{word}.dat")]
+    beside = [header.parent / name for name in dict.fromkeys(names) if Path(name).name == name]
+    return (header, *(path for path in beside if path.is_file()))
 
 
 def _first_line(error: Exception) -> str:

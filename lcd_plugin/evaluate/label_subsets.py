@@ -72,6 +72,11 @@ def label_subset(
     rows = label_order(targets, seed)[:size]
     positives = targets[rows].sum(axis=0)
     for k, name in enumerate(classes):
+        if not targets[:, k].any():
+            raise ConfigError(
+                f"Class '{name}' has no training record at all; take it out of the labels, or "
+                f"merge it with another."
+            )
         if positives[k] == 0 or positives[k] == size:
             raise ConfigError(
                 f"The label fraction {fraction:g} is {size} of {len(targets)} training records and "

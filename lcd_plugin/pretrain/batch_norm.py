@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Enough for means and variances over records x leads x time; more only costs time.
+# At least so many records, if there are, and fewer than twice as many: enough for means and
+# variances over records x leads x time.
 CALIBRATION_RECORDS = 1024
 CALIBRATION_BATCH = 64
 

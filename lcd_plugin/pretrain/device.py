@@ -39,7 +39,8 @@ def choose_precision(precision: PrecisionName, device: torch.device) -> Literal[
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     # Emulated bf16 on older processors is slower than fp32.
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"
 
 
 def make_fabric(device: torch.device, precision: Literal["fp32", "bf16"]) -> Fabric:

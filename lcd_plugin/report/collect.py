@@ -122,7 +122,7 @@ def _read_evaluation(
 
 def _unfinished(cell: SavedCell, result: CellResult | None) -> UnfinishedCell:
     if result is None:
-        reason = "not computed yet; run the same command again"
+        reason = "not computed yet, or its files were changed; run the same command again"
         return UnfinishedCell(title=cell.title, status="missing", reason=reason)
     return UnfinishedCell(title=cell.title, status="failed", reason=result.error or "unknown")
 

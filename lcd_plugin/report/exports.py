@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 
+from lcd_plugin.report.figures import words
 from lcd_plugin.report.model import METRIC_TITLES, Leaderboard, Row
 
 
@@ -72,7 +73,7 @@ def _table(rows: list[Row]) -> list[str]:
     fractions = sorted({row.label_fraction for row in rows})
     by_place = {(row.method, row.label_fraction): row for row in rows}
     labels = {row.label_fraction: row.n_labels for row in rows}
-    head = ["rank", "method", *(f"{f:.0%} ({labels[f]} labels)" for f in fractions)]
+    head = ["rank", "method", *(f"{words.share(f)} ({labels[f]} labels)" for f in fractions)]
     head += ["pretraining s", "records/s"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for best in ranked(rows):
@@ -85,8 +86,15 @@ def _table(rows: list[Row]) -> list[str]:
 
 
 def rank_text(row: Row) -> str:
-    """`1=` where the rank is shared with a method that cannot be told apart."""
+    """The rank, with `=` where another method cannot be told apart from this one."""
     return f"{row.rank}=" if row.tied_with else str(row.rank)
+
+
+def seeds_text(rows: list[Row]) -> str:
+    """`3 seeds`, or `1 to 3 seeds` where methods have not equally many."""
+    least, most = min(row.n_seeds for row in rows), max(row.n_seeds for row in rows)
+    count = f"{most}" if least == most else f"{least} to {most}"
+    return f"{count} seed{'s' * (most > 1)}"
 
 
 def score_text(row: Row | None) -> str:
@@ -97,9 +105,9 @@ def score_text(row: Row | None) -> str:
 def _footnotes(rows: list[Row]) -> list[str]:
     first = rows[0]
     lines = [
-        f"Mean of {first.n_seeds} seed{'s' * (first.n_seeds > 1)} on {first.n_test} test records; "
-        f"95 % interval by bootstrap over patients. Ranks are shared (=) where the paired "
-        f"interval of a difference includes zero. Machine: {_text(first.machine)}."
+        f"Mean of {seeds_text(rows)} on {first.n_test} test records; 95 % interval by bootstrap "
+        f"over patients. '=' marks a method that cannot be told apart from another one: the paired "
+        f"interval of their difference includes zero. Machine: {_text(first.machine)}."
     ]
     behind = [_text(r.method) for r in ranked(rows) if r.beats_random is False]
     if behind:

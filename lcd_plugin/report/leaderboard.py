@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lcd_plugin.bench.provenance import now
+from lcd_plugin.bench.results import key_of
 from lcd_plugin.evaluate.bootstrap import DRAWS, Interval, interval, patient_weights
 from lcd_plugin.evaluate.metrics import METRICS, RARE, macro, per_class
 from lcd_plugin.report.collect import Collected, Scored, collect
@@ -24,19 +25,16 @@ class Contender:
     """A method in one comparison under one metric.
 
     Attributes:
+        method: its name.
         entries: its evaluations, one a seed.
         classes: metric by seed and class on the test records, shape (seeds, classes).
         draws: mean over seeds of the macro metric in every bootstrap draw, shape (draws,).
     """
 
+    method: str
     entries: list[Scored]
     classes: Floats
     draws: Floats
-
-    @property
-    def method(self) -> str:
-        """Its name."""
-        return self.entries[0].cell.method
 
     @property
     def mean(self) -> float:
@@ -61,7 +59,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         unfinished=tuple(collected.unfinished),
         data=_data(collected),
         curves=tuple(collected.curves),
-        notes=(*collected.notes, *_machine_notes(rows)),
+        notes=(*collected.notes, *_seed_notes(rows), *_machine_notes(rows)),
         provenance=_provenance(collected.scored),
     )
 
@@ -101,18 +99,38 @@ def _comparisons(scored: list[Scored]) -> list[_Comparison]:
 
 def _rows(comparison: _Comparison) -> list[Row]:
     weights = patient_weights(comparison.entries[0].patients, DRAWS)
-    by_method: dict[str, list[Scored]] = defaultdict(list)
-    for entry in comparison.entries:
-        by_method[entry.cell.method].append(entry)
+    by_method = _by_method(comparison.entries)
     rows: list[Row] = []
     for metric in METRICS:
-        contenders = [_contender(metric, seeds, weights) for seeds in by_method.values()]
+        contenders = [_contender(name, metric, seeds, weights) for name, seeds in by_method.items()]
         contenders.sort(key=lambda c: -c.mean)
         rows += [_row(comparison, metric, c, contenders) for c in contenders]
     return rows
 
 
-def _contender(metric: str, entries: list[Scored], weights: Floats) -> Contender:
+def _by_method(entries: list[Scored]) -> dict[str, list[Scored]]:
+    """Entries by method; one method under two settings counts as two, named by their hash.
+
+    Only seeds may be averaged over: two folders can hold one method with different settings.
+    """
+    variants: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    for entry in entries:
+        variants[(entry.cell.method, _variant(entry))].append(entry)
+    names = [method for method, _ in variants]
+    return {
+        f"{method}@{variant}" if names.count(method) > 1 else method: seeds
+        for (method, variant), seeds in variants.items()
+    }
+
+
+def _variant(entry: Scored) -> str:
+    """Hash of all settings behind a score but the seed."""
+    pretraining = entry.pretraining.identity if entry.pretraining else {}
+    own = {k: v for k, v in entry.result.identity.items() if k not in ("seed", "pretrain_key")}
+    return key_of({"own": own, "pretraining": {**pretraining, "seed": None}})[:8]
+
+
+def _contender(name: str, metric: str, entries: list[Scored], weights: Floats) -> Contender:
     once = np.ones((1, weights.shape[1]))
     classes, draws = [], []
     for e in entries:
@@ -120,7 +138,7 @@ def _contender(metric: str, entries: list[Scored], weights: Floats) -> Contender
         classes.append(both[0])
         # A draw may miss a rare class altogether; its mean is then over the others.
         draws.append(macro(both[1:]))
-    return Contender(entries, np.stack(classes), np.mean(draws, axis=0))
+    return Contender(name, entries, np.stack(classes), np.mean(draws, axis=0))
 
 
 def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[Contender]) -> Row:
@@ -134,7 +152,7 @@ def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[
     common = [i for i, count in enumerate(positives) if count >= RARE]
     means = np.mean(own.classes, axis=0)
     return Row(
-        method=cell.method,
+        method=own.method,
         kind=cell.kind,
         encoder=cell.encoder,
         pretrain_dataset="" if cell.kind == "supervised" else cell.dataset,
@@ -186,6 +204,17 @@ def _cost(entries: list[Scored]) -> dict[str, Any]:
 def _machine(provenance: dict[str, Any]) -> str:
     machine: dict[str, Any] = provenance.get("machine", {})
     return str(machine.get("name", "unknown"))
+
+
+def _seed_notes(rows: list[Row]) -> list[str]:
+    most = max((row.n_seeds for row in rows), default=0)
+    fewer = sorted({f"{row.method} ({row.n_seeds})" for row in rows if row.n_seeds < most})
+    if not fewer:
+        return []
+    return [
+        f"Some scores are means of fewer than {most} seeds, so their comparisons mix seeds with "
+        f"methods: {', '.join(fewer)}."
+    ]
 
 
 def _machine_notes(rows: list[Row]) -> list[str]:

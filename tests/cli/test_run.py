@@ -158,6 +158,46 @@ def test_killed_half_way_it_goes_on_and_ends_alike(
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
+def test_a_cell_whose_files_were_cut_is_computed_again(
+    finished: tuple[Path, Result],
+    lcd_bench: LcdBench,
+    tmp_path: Path,
+    small: list[str],
+    scores: Scores,
+):
+    shutil.copytree(finished[0], tmp_path / "out")
+    spoilt = next((tmp_path / "out").glob("evaluate/*/predictions.npz"))
+    spoilt.write_bytes(spoilt.read_bytes()[:500])
+    report = lcd_bench("report", tmp_path / "out", "-o", tmp_path / "report")
+    assert report.exit_code == 0, report.stderr
+    again = lcd_bench(*small, "-o", tmp_path / "out")
+    assert "1 cells computed, 15 were complete before" in again.stderr
+    assert scores(tmp_path / "out") == scores(finished[0])
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    finished: tuple[Path, Result],
+    lcd_bench: LcdBench,
+    tmp_path: Path,
+    small: list[str],
+    scores: Scores,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from lcd_plugin.bench import runner
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "write_result", full)
+        result = lcd_bench(*small, "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert lcd_bench(*small, "-o", tmp_path).exit_code == 0
+    assert scores(tmp_path) == scores(finished[0])
+
+
 def test_interrupted_it_says_so_and_ends_with_130(tmp_path: Path, small: list[str]):
     command = [
         sys.executable,
@@ -257,6 +297,15 @@ def test_report_makes_the_same_leaderboard_again(
         (["--set", "vgg16_1d.width=0"], 2, "needs in_leads >= 1 and width"),
         (["--set", "synthetic.recods=90"], 2, "did you mean 'records'"),
         (["--set", "tasks=['rhythm']"], 2, "has no task 'rhythm'"),
+        (
+            ["--set", "tasks=['diagnosis', 'diagnosis-singel']"],
+            2,
+            "did you mean 'diagnosis-single'",
+        ),
+        (["--set", "data.leads=['II']"], 2, "'lcd' needs 2 different leads, and data.leads has 1"),
+        (["--set", "data.seconds=inf"], 2, "data.seconds: must be a finite number"),
+        (["--set", "data.seconds=0.1"], 2, "at least 32 are needed"),
+        (["-d", "ptbxl", "--set", "ptbxl.path=2024"], 5, "there is no folder 2024"),
         (["--device", "cuda"], 2, "no CUDA device"),
         (["--executor", "rai"], 2, "no executor 'rai'"),
         (["--protocol", "linaer"], 2, "'linear'"),

@@ -16,7 +16,8 @@ from lcd_plugin.data.signals import shape_recording
 from lcd_plugin.data.splits import check_splits, limit_records, split_of_patient
 from lcd_plugin.data.store import Store
 from lcd_plugin.data.wfdb_reader import read_wfdb
-from lcd_plugin.errors import DataError
+from lcd_plugin.errors import ConfigError, DataError
+from lcd_plugin.evaluate.label_subsets import label_subset
 
 SETTINGS = DataSettings(seconds=5)
 
@@ -53,6 +54,26 @@ def test_fingerprint_follows_content_and_settings_not_place(
     assert store_of(moved, settings).manifest.fingerprint != first
     write_record(moved, "r03", seed=99)
     assert store_of(moved).manifest.fingerprint != first
+
+
+def test_signals_in_any_file_that_the_header_names_are_seen(wfdb_folder: Path):
+    """PTB splits a record over .dat and .xyz; others name their signal files as they like."""
+    for header in wfdb_folder.glob("*.hea"):
+        header.write_text(header.read_text().replace(".dat", ".sig"))
+        header.with_suffix(".dat").rename(header.with_suffix(".sig"))
+    first = store_of(wfdb_folder)
+    changed = wfdb_folder / "r03.sig"
+    changed.write_bytes(changed.read_bytes()[::-1])
+    second = store_of(wfdb_folder)
+    assert second.manifest.fingerprint != first.manifest.fingerprint
+    assert not np.array_equal(second.signals[3], first.signals[3])
+
+
+def test_a_class_without_training_records_says_so():
+    targets = np.zeros((6, 2), dtype=np.int8)
+    targets[:, 0] = [1, 0, 1, 0, 1, 0]
+    with pytest.raises(ConfigError, match="Class 'RARE' has no training record at all"):
+        label_subset(targets, 1.0, 0, ("AF", "RARE"))
 
 
 def test_checksums_are_those_of_the_files(wfdb_folder: Path):

@@ -109,7 +109,7 @@ def test_a_fraction_without_a_class_is_named(fraction: float) -> None:
 
 def test_a_class_without_records_is_named() -> None:
     targets = np.array([[1, 0], [0, 0], [1, 0]], np.int8)
-    with pytest.raises(ConfigError, match="'hyp' without any record"):
+    with pytest.raises(ConfigError, match="'hyp' has no training record at all"):
         label_subset(targets, 1.0, 0, ("mi", "hyp"))
 
 

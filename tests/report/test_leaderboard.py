@@ -45,6 +45,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         targets: np.ndarray = TARGETS,
         machine: str = "one",
         data: str = "d1",
+        gamma: float = 0.005,
     ) -> Path:
         out = tmp_path / name
         pretrain, evaluate = [], []
@@ -58,7 +59,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
                     "dataset": "d",
                     "seed": seed,
                 }
-                identity = {"method": method, "seed": seed, "data": data}
+                identity = {"method": method, "seed": seed, "data": data, "gamma": gamma}
                 provenance = {"machine": {"name": machine}, "finished": "2026-01-01"}
                 cell = SavedCell(key=key_of(identity), title=f"pretrain {method}", **common)
                 pretrain.append(cell)
@@ -187,6 +188,29 @@ def test_other_data_under_the_same_name_is_another_comparison(write_run: Callabl
     assert [row.dataset for row in rows] == ["d@d1", "d@d2"]
 
 
+def test_one_method_under_two_settings_is_not_averaged(write_run: Callable[..., Path]):
+    first = write_run({"lcd": [noisy(1, 1)]}, "a", gamma=0.005)
+    second = write_run({"lcd": [noisy(3, 2)]}, "b", gamma=0.5)
+    rows = [row for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
+    assert len({row.method for row in rows}) == 2
+    assert all(row.method.startswith("lcd@") and row.n_seeds == 1 for row in rows)
+
+
+def test_one_method_in_two_folders_with_other_seeds_is_one(write_run: Callable[..., Path]):
+    first = write_run({"lcd": [noisy(1, 1)]}, "a")
+    second = write_run({"lcd": [noisy(1, 1), noisy(1, 2)]}, "b")
+    assert rows_of(build_leaderboard([first, second]))["lcd"].n_seeds == 2
+
+
+def test_unequal_numbers_of_seeds_are_told(write_run: Callable[..., Path]):
+    board = build_leaderboard(
+        [write_run({"lcd": [noisy(1, 1), noisy(1, 2)], "byol": [noisy(1, 3)]})]
+    )
+    assert "fewer than 2 seeds" in board.notes[0]
+    assert "byol (1)" in board.notes[0]
+    assert "Mean of 1 to 2 seeds" in to_markdown(board)
+
+
 def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(write_run: Callable[..., Path]):
     out = write_run({"lcd": [noisy(1, 1)], "byol": [noisy(1, 2)]})
     first, second = sorted((out / "evaluate").iterdir())
@@ -194,7 +218,7 @@ def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(write_run: Callabl
     (second / "predictions.npz").write_bytes(b"nonsense")
     board = build_leaderboard([out])
     assert board.rows == ()
-    assert {cell.status for cell in board.unfinished} == {"missing", "failed"}
+    assert [cell.status for cell in board.unfinished] == ["missing", "missing"]
     assert "no results yet" in to_markdown(board)
 
 
