@@ -34,6 +34,12 @@ class PluginError(LcdBenchError):
     exit_code = 5
 
 
+class MemoryShortageError(LcdBenchError):
+    """A cell needs more memory than there is; the others are not concerned."""
+
+    exit_code = 3
+
+
 class RecordError(LcdBenchError):
     """One record cannot be used; it is named, counted and left out."""
 

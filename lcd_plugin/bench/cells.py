@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from lcd_plugin.bench.plan import EvaluateCell, Plan, PretrainCell
 from lcd_plugin.bench.results import EvaluateResult, PretrainResult, pack_arrays
 from lcd_plugin.data.cohort import Task
-from lcd_plugin.data.store import Labels, Store
+from lcd_plugin.data.store import SIGNALS, Labels, Store
 from lcd_plugin.encoders import LeadwiseEncoder, create_encoder, load_encoder, save_encoder
 from lcd_plugin.evaluate.features import extract_features
 from lcd_plugin.evaluate.finetune import Part, finetune
@@ -24,7 +26,9 @@ from lcd_plugin.evaluate.label_subsets import label_subset
 from lcd_plugin.evaluate.linear import linear_probe
 from lcd_plugin.evaluate.metrics import METRICS, choose_thresholds, macro, per_class
 from lcd_plugin.evaluate.protocols import Prediction
+from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
+from lcd_plugin.pretrain.records import Records
 from lcd_plugin.timing import Phases
 
 Report = Callable[[str], None]
@@ -33,22 +37,22 @@ Parts = dict[str, Labels]
 
 
 def compute_pretraining(
-    cell: PretrainCell, plan: Plan, device: torch.device, report: Report
+    cell: PretrainCell, plan: Plan, device: torch.device, checkpoint: Path, report: Report
 ) -> tuple[PretrainResult, dict[str, bytes]]:
     """Train the method of a cell; the result and its files by name."""
     store, planned = plan.stores[cell.dataset], plan.methods[cell.method]
     settings = plan.suite.settings.get(cell.encoder, {})
-    # A copy: rows of a memory map are read where they are needed, and that is now.
-    signals = np.ascontiguousarray(store.signals[store.rows("train")])
     outcome = pretrain(
-        lambda: planned.method_class(create_encoder(cell.encoder, **settings), planned.config),
-        signals,
+        partial(_build, planned.method_class, planned.config, cell.encoder, settings),
+        Records(store.path / SIGNALS, store.signals.shape, store.rows("train")),
         plan.suite.pretrain,
         plan.suite.views,
         seed=cell.seed,
         device=device,
         precision=plan.precision,
         train=planned.spec.kind == "pretraining",
+        engine=plan.suite.engine,
+        checkpoint=checkpoint,
         progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
     )
     data = store.manifest.data
@@ -69,10 +73,18 @@ def compute_pretraining(
         phases=outcome.phases,
         updates=outcome.updates,
         records_per_s=outcome.records_per_s,
+        data_wait_share=outcome.data_wait_share,
         peak_memory_mb=outcome.peak_memory_mb,
         final_loss=outcome.history[-1]["loss"] if outcome.history else None,
+        engine=asdict(outcome.how),
     )
     return result, {"encoder.safetensors": weights, "history.csv": _csv(outcome.history)}
+
+
+def _build(
+    method: type[Method], config: MethodConfig, encoder: str, settings: dict[str, Any]
+) -> Method:
+    return method(create_encoder(encoder, **settings), config)
 
 
 class Evaluator:
@@ -200,7 +212,7 @@ def _scored(
     return result, {"predictions.npz": predictions}
 
 
-def _csv(rows: list[dict[str, float]]) -> bytes:
+def _csv(rows: list[dict[str, int | float]]) -> bytes:
     if not rows:
         return b""
     text = io.StringIO()

@@ -18,11 +18,12 @@ from lcd_plugin.evaluate.label_subsets import label_subset
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.plugins import ENCODERS, METHODS, MethodSpec
 from lcd_plugin.pretrain.engine import check_batch
+from lcd_plugin.pretrain.settings import EngineSettings
 from lcd_plugin.views.leads import ALL_LEADS
 
 # Raise one when its numbers change for equal settings.
 PROTOCOL_VERSIONS = {"linear": 1, "finetune": 1, "knn": 1, "scratch": 1}
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _check_data(
                 f"{n_leads}."
             )
     if any(m.spec.kind == "pretraining" for m in methods.values()):
-        check_batch(suite.pretrain.batch_size, len(store.rows("train")))
+        check_batch(suite.pretrain.batch_size, len(store.rows("train")), suite.engine.devices)
     for task in tasks:
         for split in SPLITS:
             targets = store.labels(task, split).targets
@@ -239,8 +240,15 @@ def _pretrain_cell(
             "pretrain": suite.pretrain.model_dump(mode="json"),
             "views": suite.views.model_dump(mode="json"),
             **trained,
+            **_rounding(suite.engine),
         }
     return PretrainCell(identity, method.spec.name, encoder, store.manifest.dataset, seed)
+
+
+def _rounding(engine: EngineSettings) -> dict[str, Any]:
+    """What of the engine changes numbers; nothing at its defaults."""
+    compiled = {} if engine.compile == "auto" else {"compile": engine.compile}
+    return compiled | ({} if engine.devices == 1 else {"devices": engine.devices})
 
 
 def _evaluate_cells(

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from lcd_plugin.pretrain.device import processor
+
 PACKAGES = (
     "lcd-plugin", "torch", "lightly", "timm", "pytorch-lightning", "scikit-learn", "scipy",
     "numpy", "pandas", "wfdb",
@@ -41,10 +43,10 @@ def machine(device: torch.device, threads: int) -> dict[str, Any]:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{_processor()}, {threads} threads"
+        name = f"{processor()}, {threads} threads"
     return {
         "name": name,
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
         "device": device.type,
@@ -62,16 +64,6 @@ def _packages() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-@functools.cache
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 @functools.cache

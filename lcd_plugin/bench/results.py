@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lcd_plugin.files import write_whole
 
 # Raise it when the meaning of a result changes: older results are then computed anew.
 SCHEMA = 1
@@ -55,14 +55,18 @@ class PretrainResult(CellResult):
     Attributes:
         updates: optimiser updates.
         records_per_s: records that one second of training steps takes in; None without steps.
+        data_wait_share: share of the steps' time in which they waited for records.
         peak_memory_mb: largest memory of the process or GPU.
         final_loss: mean loss of the last epoch.
+        engine: how it was computed, see `HowComputed`.
     """
 
     updates: int = 0
     records_per_s: float | None = None
+    data_wait_share: float | None = None
     peak_memory_mb: float | None = None
     final_loss: float | None = None
+    engine: dict[str, Any] = Field(default_factory=dict)
 
 
 class EvaluateResult(CellResult):
@@ -93,23 +97,6 @@ def key_of(identity: dict[str, Any]) -> str:
     """Hash of an identity, independent of the order of its keys."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all (temporary name, fsync, rename)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_result(folder: Path, result: R, files: dict[str, bytes]) -> R:

@@ -21,14 +21,18 @@ from lcd_plugin.bench.results import (
     PretrainResult,
     read_result,
     write_result,
-    write_whole,
 )
 from lcd_plugin.bench.saved_plan import SavedPlan, save_plan
 from lcd_plugin.bench.toml import dump_toml
-from lcd_plugin.errors import ConfigError
+from lcd_plugin.errors import ConfigError, LcdBenchError
+from lcd_plugin.files import write_whole
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
+from lcd_plugin.pretrain.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
+
+# State of a pretraining that is under way, in the folder of its cell.
+CHECKPOINT = "checkpoint.safetensors"
 
 Status = Literal["cached", "done", "failed", "blocked"]
 Cell = PretrainCell | EvaluateCell
@@ -101,6 +105,7 @@ class Runner:
             ConfigError: the folder of the results cannot be written.
         """
         self._save_plan()
+        keep_freed_memory()
         outcome = RunSummary()
         outcome.failures += list(self._plan.unavailable.items())
         evaluator = Evaluator(self._plan, self._out / "pretrain", self._device)
@@ -134,6 +139,7 @@ class Runner:
             return self._failed(cell, error, started, outcome)
         result = result.model_copy(update={"provenance": self._origin(cell, started)})
         self._write(cell, result, files)
+        (cell_folder(self._out, cell) / CHECKPOINT).unlink(missing_ok=True)
         self._listen(CellEvent(cell, "done", _headline(result)))
         return "done"
 
@@ -144,6 +150,7 @@ class Runner:
             cell,
             self._plan,
             self._device,
+            cell_folder(self._out, cell) / CHECKPOINT,
             lambda message: self._listen(CellEvent(cell, "progress", message)),
         )
 
@@ -157,7 +164,8 @@ class Runner:
         return "failed"
 
     def _failed(self, cell: Cell, error: Exception, started: str, outcome: RunSummary) -> Status:
-        reason = f"{type(error).__name__}: {error}"
+        known = isinstance(error, LcdBenchError)  # these are sentences already
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
         log.debug("%s failed", cell.title, exc_info=error)
         kind = PretrainResult if isinstance(cell, PretrainCell) else EvaluateResult
         result = kind(
@@ -228,6 +236,14 @@ def stored_result(out: Path, cell: Cell) -> CellResult | None:
 def _headline(result: CellResult) -> str:
     if isinstance(result, EvaluateResult):
         return f"macro AUROC {result.macro['auroc']:.3f}"
-    if isinstance(result, PretrainResult) and result.records_per_s:
-        return f"{result.wall_s:.1f} s, {result.records_per_s:,.0f} records/s"
-    return f"{result.wall_s:.1f} s"
+    assert isinstance(result, PretrainResult)
+    spent = sorted(result.phases.items(), key=lambda phase: -phase[1])
+    parts = [f"{result.wall_s:.1f} s (" + ", ".join(f"{n} {s:.1f}" for n, s in spent) + ")"]
+    if result.records_per_s is not None:
+        parts.append(f"{result.records_per_s:,.0f} records/s")
+    if result.data_wait_share is not None:
+        where = result.engine.get("records")
+        parts.append(f"{100 * result.data_wait_share:.1f} % waiting for data ({where})")
+    parts.append(f"{result.peak_memory_mb or 0:,.0f} MB")
+    resumed = result.engine.get("resumed_at")
+    return ", ".join(parts) + (f", resumed after epoch {resumed}" if resumed else "")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.provenance import now
-from lcd_plugin.bench.results import write_whole
+from lcd_plugin.files import write_whole
 
 PLAN = "plan.json"
 

@@ -14,7 +14,7 @@ from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.errors import ConfigError, suggest
 from lcd_plugin.evaluate.settings import FinetuneSettings, KNNSettings, LinearSettings
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
-from lcd_plugin.pretrain.settings import PretrainSettings, ViewSettings
+from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
 Protocol = Literal["linear", "finetune", "knn"]
 
@@ -51,6 +51,7 @@ class Suite(BaseModel):
     data: DataSettings = DataSettings()
     pretrain: PretrainSettings = PretrainSettings()
     views: ViewSettings = ViewSettings()
+    engine: EngineSettings = EngineSettings()
     linear: LinearSettings = LinearSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     knn: KNNSettings = KNNSettings()

@@ -73,6 +73,9 @@ def run_command(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use only so many records.")] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    devices: Annotated[
+        int | None, typer.Option(help="GPUs (on a CPU: processes) that share a pretraining.")
+    ] = None,
     precision: Annotated[Precision | None, typer.Option(help="Precision of training.")] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of the results; runs/SUITE.")
@@ -112,6 +115,7 @@ def run_command(
         limit=limit,
         precision=precision.value if precision else None,
         pretrain=_flags(epochs=epochs, batch_size=batch_size),
+        engine=_flags(devices=devices),
         settings=_folders(datasets or []),
     )
     resolved = load_suite(suite, assignments or [], flags)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+import torch.distributed as dist
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -43,10 +44,14 @@ class Method(nn.Module, ABC):
     Attributes:
         config_class: the method's settings.
         views: which views it needs, see `MultiLeadViews`.
+        capturable: whether a step is the same work on the device every time: no shape that depends
+            on values, no value read on the host, no Python state that steps change. Then a GPU can
+            replay it as one graph.
     """
 
     config_class: ClassVar[type[MethodConfig]] = MethodConfig
     views: ClassVar[str]
+    capturable: ClassVar[bool] = False
 
     def __init__(self, encoder: nn.Module, config: MethodConfig | None = None) -> None:
         super().__init__()
@@ -63,6 +68,11 @@ class Method(nn.Module, ABC):
 
     def after_step(self) -> None:
         """Called after each optimiser update; the place of a moving average."""
+
+
+def across_devices() -> bool:
+    """Whether several devices share a batch, so that losses over a batch have to gather it."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 class Float32Loss(nn.Module):

@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch
 from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.methods.base import Float32Loss, Method, MethodConfig, StepOutput
+from lcd_plugin.methods.moving_average import update_moving_average
 
 
 class BYOLConfig(MethodConfig):
@@ -31,6 +32,7 @@ class BYOL(Method):
 
     config_class: ClassVar[type[BYOLConfig]] = BYOLConfig
     views = "aa"
+    capturable = True
     config: BYOLConfig
 
     def __init__(self, encoder: nn.Module, config: BYOLConfig | None = None) -> None:
@@ -57,5 +59,5 @@ class BYOL(Method):
 
     def after_step(self) -> None:
         """Move the target a step towards the online network (parameters only)."""
-        update_momentum(self.encoder, self.target_encoder, m=self.config.momentum)
-        update_momentum(self.projector, self.target_projector, m=self.config.momentum)
+        update_moving_average(self.encoder, self.target_encoder, self.config.momentum)
+        update_moving_average(self.projector, self.target_projector, self.config.momentum)

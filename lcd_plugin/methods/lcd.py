@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.losses import LCDLoss
-from lcd_plugin.methods.base import Method, MethodConfig, StepOutput
+from lcd_plugin.methods.base import Method, MethodConfig, StepOutput, across_devices
+from lcd_plugin.methods.moving_average import update_moving_average
 
 
 class LCDConfig(MethodConfig):
@@ -38,6 +39,7 @@ class LCD(Method):
 
     config_class: ClassVar[type[LCDConfig]] = LCDConfig
     views = "aba"
+    capturable = True
     config: LCDConfig
 
     def __init__(self, encoder: nn.Module, config: LCDConfig | None = None) -> None:
@@ -53,6 +55,7 @@ class LCD(Method):
         self.loss = LCDLoss(
             gamma=c.gamma,
             lambda_param=c.lambda_param,
+            gather_distributed=across_devices(),
             intra_correlation=c.intra_correlation,
             inter_correlation=c.inter_correlation,
             intra_decorrelation=c.intra_decorrelation,
@@ -72,5 +75,5 @@ class LCD(Method):
 
     def after_step(self) -> None:
         """Move the target a step towards the online network (parameters only)."""
-        update_momentum(self.encoder, self.target_encoder, m=self.config.momentum)
-        update_momentum(self.projector, self.target_projector, m=self.config.momentum)
+        update_moving_average(self.encoder, self.target_encoder, self.config.momentum)
+        update_moving_average(self.projector, self.target_projector, self.config.momentum)

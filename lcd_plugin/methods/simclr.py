@@ -9,7 +9,13 @@ from lightly.models.modules.heads import SimCLRProjectionHead
 from pydantic import Field
 from torch import Tensor, nn
 
-from lcd_plugin.methods.base import Float32Loss, Method, MethodConfig, StepOutput
+from lcd_plugin.methods.base import (
+    Float32Loss,
+    Method,
+    MethodConfig,
+    StepOutput,
+    across_devices,
+)
 
 
 class SimCLRConfig(MethodConfig):
@@ -35,7 +41,9 @@ class SimCLR(Method):
         c = self.config
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = SimCLRProjectionHead(features, c.hidden_dim, c.output_dim)
-        self.loss = Float32Loss(NTXentLoss(temperature=c.temperature))
+        self.loss = Float32Loss(
+            NTXentLoss(temperature=c.temperature, gather_distributed=across_devices())
+        )
 
     def training_step(self, views: list[Tensor]) -> StepOutput:
         """Normalised temperature-scaled cross entropy of two views of one lead."""

@@ -9,7 +9,13 @@ from lightly.models.modules.heads import VICRegProjectionHead
 from pydantic import Field
 from torch import Tensor, nn
 
-from lcd_plugin.methods.base import Float32Loss, Method, MethodConfig, StepOutput
+from lcd_plugin.methods.base import (
+    Float32Loss,
+    Method,
+    MethodConfig,
+    StepOutput,
+    across_devices,
+)
 
 
 class VICRegConfig(MethodConfig):
@@ -38,7 +44,12 @@ class VICReg(Method):
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = VICRegProjectionHead(features, c.hidden_dim, c.output_dim)
         self.loss = Float32Loss(
-            VICRegLoss(lambda_param=c.invariance, mu_param=c.variance, nu_param=c.covariance)
+            VICRegLoss(
+                lambda_param=c.invariance,
+                mu_param=c.variance,
+                nu_param=c.covariance,
+                gather_distributed=across_devices(),
+            )
         )
 
     def training_step(self, views: list[Tensor]) -> StepOutput:

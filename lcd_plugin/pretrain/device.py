@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import resource
-import sys
+import functools
+import json
+import platform
+import time
 from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 
+from lcd_plugin.data.prepare import cache_folder
 from lcd_plugin.errors import ConfigError
+from lcd_plugin.files import write_whole
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
+Precision = Literal["fp32", "bf16"]
 
-STATUS = Path("/proc/self/status")
-CLEAR_REFS = Path("/proc/self/clear_refs")
+# Below this gain the rounding is not worth it.
+WORTHWHILE = 1.1
+TRIALS = 5
 
 
 def choose_device(device: DeviceName) -> torch.device:
@@ -32,22 +39,71 @@ def choose_device(device: DeviceName) -> torch.device:
     return torch.device("cuda", 0) if gpu else torch.device("cpu")
 
 
-def choose_precision(precision: PrecisionName, device: torch.device) -> Literal["fp32", "bf16"]:
-    """`auto` is bf16 where the hardware computes with it, else fp32."""
+def check_devices(device: torch.device, devices: int) -> None:
+    """Raise ConfigError if there are not so many GPUs; processes of a CPU are not limited."""
+    if device.type == "cuda" and devices > torch.cuda.device_count():
+        raise ConfigError(
+            f"There are {torch.cuda.device_count()} CUDA devices here, not {devices}; use "
+            f"--devices {torch.cuda.device_count()} or less."
+        )
+
+
+def choose_precision(precision: PrecisionName, device: torch.device) -> Precision:
+    """`auto` is bf16 where the hardware computes with it, and on a CPU is faster; else fp32.
+
+    A CPU is measured once, and what came out is remembered in the cache folder.
+    """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # Emulated bf16 on older processors is slower than fp32.
+    # Emulated bf16 on older processors is always slower than fp32.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return "bf16" if supported() else "fp32"
+    return _remembered(cache_folder() / "precision.json") if supported() else "fp32"
 
 
-def make_fabric(device: torch.device, precision: Literal["fp32", "bf16"]) -> Fabric:
-    """Lightning Fabric on one device."""
-    mixed = precision == "bf16"
+def _remembered(path: Path) -> Precision:
+    machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if not isinstance(known, dict) or known.get(machine) not in ("fp32", "bf16"):
+        known = known if isinstance(known, dict) else {}
+        known[machine] = "bf16" if bf16_gain() > WORTHWHILE else "fp32"
+        with contextlib.suppress(OSError):  # then it is measured again next time
+            write_whole(path, json.dumps(known, indent=1).encode())
+    chosen: Precision = known[machine]
+    return chosen
+
+
+def bf16_gain() -> float:
+    """How many times faster a convolution of an encoder's shape is in bf16, both ways, on the CPU.
+
+    Takes some tenths of a second; the two precisions take turns, so that other work on the machine
+    meets both.
+    """
+    weight = torch.randn(32, 32, 1, 3, requires_grad=True)
+    x = torch.randn(64, 32, 1, 512).contiguous(memory_format=torch.channels_last)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(TRIALS + 1):
+        for bf16, times in seconds.items():
+            start = time.perf_counter()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                y = F.conv2d(x, weight, padding=(0, 1)).relu()
+            torch.autograd.grad(y.sum(), weight)
+            times.append(time.perf_counter() - start)
+    # The first of each is warm-up; the least of the others, since other work only adds.
+    return min(seconds[False][1:]) / min(seconds[True][1:])
+
+
+def make_fabric(device: torch.device, precision: Precision, devices: int = 1) -> Fabric:
+    """Lightning Fabric on one device, or on several with a process each."""
     return Fabric(
-        accelerator=device.type, devices=1, precision="bf16-mixed" if mixed else "32-true"
+        accelerator=device.type,
+        devices=devices,
+        strategy="ddp_spawn" if devices > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
 
 
@@ -57,24 +113,12 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def reset_peak_memory(device: torch.device) -> None:
-    """Start counting anew, so that a cell does not inherit the peak of an earlier one."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif CLEAR_REFS.exists():
-        # 5 resets the kernel's high-water mark; where that is not allowed, it stays the process's.
-        with contextlib.suppress(OSError):
-            CLEAR_REFS.write_text("5")
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory since `reset_peak_memory`: of the GPU's tensors, else of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    if STATUS.exists():
-        for line in STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 2**10
-    # Without /proc there is only the peak of the whole process; macOS counts it in bytes.
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest / (2**20 if sys.platform == "darwin" else 2**10)
+@functools.cache
+def processor() -> str:
+    """Name of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

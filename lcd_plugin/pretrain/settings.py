@@ -1,4 +1,4 @@
-"""What all methods share in a pretraining: budget, optimiser and views."""
+"""What all methods share in a pretraining: budget, optimiser, views, and how it is computed."""
 
 from __future__ import annotations
 
@@ -48,3 +48,31 @@ class ViewSettings(BaseModel):
             if not 0 <= low <= high <= 1 or (name == "crop" and low == 0):
                 raise ValueError(f"{name} must be a range within 0 and 1, got [{low:g}, {high:g}]")
         return self
+
+
+class EngineSettings(BaseModel):
+    """How a pretraining is computed, which does not change what is learned.
+
+    `compile` changes rounding, and several devices have batch-norm statistics of their own: a
+    result with `compile = "always"` or `devices` above 1 has a key of its own.
+
+    Attributes:
+        records: where records live: `resident` on the device, read ahead of the steps from the
+            prepared store (`stream`), or `auto`: resident if they fit.
+        memory_gb: memory of the device that resident records may take, in GB (1e9 bytes); none is
+            half of what is free.
+        compile: compile the encoder: `auto` where the number of steps pays for it, which on a CPU
+            it never does.
+        cuda_graphs: replay a step as one CUDA graph where the method allows it.
+        devices: GPUs, or processes on a CPU, that share each batch.
+        checkpoint_s: seconds between checkpoints, which are written at the end of an epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    records: Literal["auto", "resident", "stream"] = "auto"
+    memory_gb: float | None = Field(None, gt=0)
+    compile: Literal["auto", "always", "never"] = "auto"
+    cuda_graphs: bool = True
+    devices: int = Field(1, ge=1)
+    checkpoint_s: float = Field(60.0, ge=0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lcd_plugin.bench.results import write_whole
 from lcd_plugin.errors import ConfigError
+from lcd_plugin.files import write_whole
 from lcd_plugin.report.exports import to_csv, to_json, to_markdown
 from lcd_plugin.report.model import Leaderboard
 from lcd_plugin.report.page import render_page

@@ -31,16 +31,24 @@ def random_resized_crop(
     Raises:
         ValueError: if `signals` is not (batch, leads, time) or `keep` is no range in (0, 1].
     """
-    batch, leads, time = _check_signals(signals)
+    batch = _check_signals(signals)
     check_range("keep", keep, low=0.0, low_open=True)
-    share, place = _uniform(2, batch, signals.device, generator)
+    share, place = torch.rand(2, batch, 1, device=signals.device, generator=generator)
+    return resized_crop(signals, keep, share, place)
+
+
+def resized_crop(
+    signals: Tensor, keep: tuple[float, float], share: Tensor, place: Tensor
+) -> Tensor:
+    """As `random_resized_crop`, with draws given: uniform in [0, 1], shape (batch, 1 or leads)."""
+    time = signals.shape[2]
     span = (keep[0] + (keep[1] - keep[0]) * share) * (time - 1)
     start = place * (time - 1 - span)
     grid = torch.linspace(0, 1, time, device=signals.device)
-    position = start[:, None] + span[:, None] * grid
+    position = start[..., None] + span[..., None] * grid
     left = position.floor().clamp_(0, time - 2).long()
-    weight = (position - left).to(signals.dtype)[:, None, :]
-    left = left[:, None, :].expand(batch, leads, time)
+    weight = (position - left).to(signals.dtype)
+    left = left.expand(signals.shape)
     return torch.lerp(signals.gather(2, left), signals.gather(2, left + 1), weight)
 
 
@@ -64,14 +72,20 @@ def time_out(
     Raises:
         ValueError: if `signals` is not (batch, leads, time) or `span` is no range in [0, 1].
     """
-    batch, _, time = _check_signals(signals)
+    batch = _check_signals(signals)
     check_range("span", span, low=0.0)
-    share, place = _uniform(2, batch, signals.device, generator)
+    share, place = torch.rand(2, batch, 1, device=signals.device, generator=generator)
+    return silence(signals, span, share, place)
+
+
+def silence(signals: Tensor, span: tuple[float, float], share: Tensor, place: Tensor) -> Tensor:
+    """As `time_out`, with draws given: uniform in [0, 1], shape (batch, 1 or leads)."""
+    time = signals.shape[2]
     length = ((span[0] + (span[1] - span[0]) * share) * time).round()
     start = (place * (time - length)).round()
     index = torch.arange(time, device=signals.device)
-    silent = (index >= start[:, None]) & (index < (start + length)[:, None])
-    return signals.masked_fill(silent[:, None, :], 0.0)
+    silent = (index >= start[..., None]) & (index < (start + length)[..., None])
+    return signals.masked_fill(silent, 0.0)
 
 
 def check_range(
@@ -86,17 +100,10 @@ def check_range(
         )
 
 
-def _uniform(
-    draws: int, batch: int, device: torch.device, generator: torch.Generator | None
-) -> Tensor:
-    return torch.rand(draws, batch, device=device, generator=generator)
-
-
-def _check_signals(signals: Tensor) -> tuple[int, int, int]:
+def _check_signals(signals: Tensor) -> int:
     if signals.dim() != 3 or signals.shape[2] < 2:
         raise ValueError(
             f"signals must be (batch, leads, time) with at least two samples, "
             f"got {tuple(signals.shape)}."
         )
-    batch, leads, time = signals.shape
-    return batch, leads, time
+    return signals.shape[0]

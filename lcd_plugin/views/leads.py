@@ -63,6 +63,17 @@ def draw_leads(
     return {letter: order[:, i].expand(batch) for i, letter in enumerate(letters)}
 
 
-def take_leads(signals: Tensor, leads: Tensor) -> Tensor:
-    """One lead of every record: (batch, leads, time) and (batch,) to (batch, 1, time)."""
-    return signals[torch.arange(len(signals), device=signals.device), leads].unsqueeze(1)
+def take_leads(signals: Tensor, leads: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Leads of records, each record's own.
+
+    Args:
+        signals: shape (records, leads, time).
+        leads: indices, shape (batch,) for one lead a record or (batch, channels) for several.
+        rows: which records, shape (batch,); all of them if None.
+
+    Returns:
+        Shape (batch, 1 or channels, time).
+    """
+    if rows is None:
+        rows = torch.arange(len(signals), device=signals.device)
+    return signals[rows[:, None], leads.reshape(len(rows), -1)]

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lcd_plugin.views.augment import check_range, random_resized_crop, time_out
+from lcd_plugin.views.augment import check_range, resized_crop, silence
 from lcd_plugin.views.leads import ALL_LEADS, check_pattern, draw_leads, take_leads
 
 
@@ -17,6 +17,9 @@ class MultiLeadViews:
     Only the chosen leads are augmented: three single-lead views of 12-lead records cost three
     leads of work, not thirty-six. Augmentations are those of LCD (Liu et al., Applied Soft
     Computing 172 (2025) 112871).
+
+    Calling it is three steps, which a training loop can also take one by one: `leads` says which
+    leads a batch needs, `draw` is all other randomness, and `augment` computes.
 
     Args:
         pattern: one letter a view; equal letters share a lead, different letters never do. `*`
@@ -65,20 +68,63 @@ class MultiLeadViews:
         """
         if signals.dim() != 3:
             raise ValueError(f"signals must be (batch, leads, time), got {tuple(signals.shape)}.")
-        leads = draw_leads(
-            self.pattern, signals.shape[1], len(signals), self.per, generator, signals.device
-        )
-        return [self._view(signals, letter, leads, generator) for letter in self.pattern]
+        batch, n_leads, _ = signals.shape
+        leads = self.leads(n_leads, batch, generator, signals.device)
+        draws = self.draw(batch, generator, signals.device)
+        return self.augment(take_leads(signals, leads), draws)
 
-    def _view(
+    def leads(
         self,
-        signals: Tensor,
-        letter: str,
-        leads: dict[str, Tensor],
-        generator: torch.Generator | None,
+        n_leads: int,
+        batch: int,
+        generator: torch.Generator | None = None,
+        device: torch.device | str = "cpu",
     ) -> Tensor:
-        view = signals if letter == ALL_LEADS else take_leads(signals, leads[letter])
-        if view.dtype in (torch.float16, torch.bfloat16):
-            view = view.float()
-        view = random_resized_crop(view, self.crop, generator)
-        return time_out(view, self.time_out, generator)
+        """Draw the leads that a batch needs, so that no others have to be read.
+
+        Returns:
+            Lead indices, shape (batch, channels): one channel a letter in alphabetical order, then
+            all leads if the pattern has a `*`.
+
+        Raises:
+            ValueError: there are fewer leads than the pattern has letters.
+        """
+        drawn = draw_leads(self.pattern, n_leads, batch, self.per, generator, device)
+        columns = list(drawn.values())
+        if ALL_LEADS in self.pattern:
+            columns += torch.arange(n_leads, device=device).expand(batch, -1).unbind(1)
+        return torch.stack(columns, dim=1)
+
+    def draw(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """Draw all that is random about crops and silences, shape (4, batch, views)."""
+        return torch.rand(4, batch, len(self.pattern), generator=generator, device=device)
+
+    def augment(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
+        """Make the views of the leads that `leads` names; nothing here is random.
+
+        Args:
+            signals: shape (batch, channels, time), half precision is widened to float32.
+            draws: as `draw` gives them.
+
+        Returns:
+            One tensor a view, as for a call.
+        """
+        letters = sorted(set(self.pattern) - {ALL_LEADS})
+        if signals.dtype in (torch.float16, torch.bfloat16):
+            signals = signals.float()
+        # Slices, since an index made on the host would make a GPU wait.
+        shown = [
+            signals[:, len(letters) :] if c == ALL_LEADS else signals.narrow(1, letters.index(c), 1)
+            for c in self.pattern
+        ]
+        sizes = [view.shape[1] for view in shown]
+        each = zip(torch.split(draws, 1, dim=2), sizes, strict=True)
+        rows = torch.cat([draw.expand(-1, -1, size) for draw, size in each], dim=2)
+        cropped = resized_crop(torch.cat(shown, dim=1), self.crop, rows[0], rows[1])
+        silenced = silence(cropped, self.time_out, rows[2], rows[3])
+        return list(torch.split(silenced, sizes, dim=1))

@@ -14,8 +14,8 @@ from lcd_plugin.bench.results import (
     read_arrays,
     read_result,
     write_result,
-    write_whole,
 )
+from lcd_plugin.files import write_whole
 
 
 def result() -> PretrainResult:

@@ -17,8 +17,10 @@ from lcd_plugin import create_encoder
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.methods.base import Method, StepOutput
 from lcd_plugin.plugins import METHODS
-from lcd_plugin.pretrain.engine import PretrainOutcome, lr_factor, pretrain
+from lcd_plugin.pretrain.engine import pretrain
+from lcd_plugin.pretrain.job import PretrainOutcome
 from lcd_plugin.pretrain.settings import PretrainSettings, ViewSettings
+from lcd_plugin.pretrain.step import lr_factor
 
 RECORDS, LEADS, TIME = 40, 3, 64
 PRETRAINING = [n for n in METHODS.names() if METHODS.spec(n).kind == "pretraining"]

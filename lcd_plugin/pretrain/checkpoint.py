@@ -1,0 +1,106 @@
+"""The state of a pretraining between two epochs, in one safetensors file.
+
+Orders, leads and views follow from the seed and the epoch (see `draws`), so what a checkpoint holds
+is the method with its moving average, the optimiser and how far it came.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from lcd_plugin.files import write_whole
+
+log = logging.getLogger(__name__)
+
+# Raise it when a checkpoint of before could no longer be gone on from.
+VERSION = 1
+METADATA = "pretraining"
+
+
+class Progress(BaseModel):
+    """How far a pretraining came.
+
+    Attributes:
+        version: of the format and of what follows from a seed.
+        seed: of the pretraining.
+        history: see `PretrainOutcome`; it has a row for every epoch that is done.
+        phases: seconds by phase so far.
+        timed_steps: steps in the phase steps.
+        waited_s: seconds that steps waited for data so far.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    seed: int
+    history: list[dict[str, int | float]]
+    phases: dict[str, float]
+    timed_steps: int
+    waited_s: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Progress with the tensors that belong to it."""
+
+    progress: Progress
+    tensors: dict[str, Tensor]
+
+    def restore(self, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Put the state back into a method and its optimiser, both made as they were."""
+        method.load_state_dict(_part(self.tensors, "method."))
+        state = optimiser.state_dict()
+        state["state"] = _nest(_part(self.tensors, "optimiser."))
+        optimiser.load_state_dict(state)
+
+
+def save_checkpoint(
+    path: Path, method: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write a checkpoint whole; the one before is replaced."""
+    tensors = {f"method.{name}": value for name, value in method.state_dict().items()}
+    for index, values in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
+    # Copies: safetensors refuses tensors that share memory, and a target may start as its source.
+    content = save(
+        {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
+        metadata={METADATA: progress.model_dump_json()},
+    )
+    write_whole(path, content)
+
+
+def load_checkpoint(path: Path, seed: int) -> Checkpoint | None:
+    """The checkpoint of a pretraining, or None where there is none that can be relied on."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = Progress.model_validate_json((file.metadata() or {})[METADATA])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValidationError) as error:
+        log.warning("The checkpoint %s cannot be read; starting anew (%s).", path, error)
+        return None
+    if progress.version != VERSION or progress.seed != seed:
+        log.warning("The checkpoint %s is of another version or seed; starting anew.", path)
+        return None
+    return Checkpoint(progress, tensors)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _nest(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    nested: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, key = name.partition(".")
+        nested.setdefault(int(index), {})[key] = value
+    return nested

@@ -1,0 +1,79 @@
+"""What a pretraining is given and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from lcd_plugin.methods.base import Method
+from lcd_plugin.pretrain.device import Precision
+from lcd_plugin.pretrain.records import Records
+from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
+
+# Called after each epoch with its number, the number of epochs and the mean loss.
+Report = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a pretraining needs, so that another process can be told."""
+
+    build: Callable[[], Method]
+    records: Records
+    settings: PretrainSettings
+    views: ViewSettings
+    engine: EngineSettings
+    seed: int
+    precision: Precision
+    train: bool
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True)
+class HowComputed:
+    """How the engine went about a pretraining.
+
+    Attributes:
+        records: where they lived; None for a baseline that is not trained.
+        devices: GPUs, or processes on a CPU.
+        compiled: whether the encoder was compiled.
+        cuda_graph: whether steps were replayed as a CUDA graph.
+        resumed_at: epochs that were done when it last went on from a checkpoint, or None.
+    """
+
+    records: Literal["resident", "stream"] | None = None
+    devices: int = 1
+    compiled: bool = False
+    cuda_graph: bool = False
+    resumed_at: int | None = None
+
+
+@dataclass(frozen=True)
+class PretrainOutcome:
+    """A finished pretraining.
+
+    Attributes:
+        encoder: the single-lead encoder on the CPU, in eval mode.
+        history: one row an epoch: epoch, updates, loss, the method's terms, learning_rate,
+            embedding_std (spread of normalised features: 0 is collapse), seconds of steps so far.
+        updates: optimiser updates.
+        phases: seconds by phase: load, compile (the first updates, where there is something to
+            compile or capture), steps, monitor, checkpoint, calibrate.
+        records_per_s: records taken in by one second of the phase steps.
+        data_wait_share: share of that phase in which steps waited for records.
+        peak_memory_mb: largest memory of the process or GPU.
+        how: how it was computed.
+    """
+
+    encoder: nn.Module
+    history: list[dict[str, int | float]]
+    updates: int
+    phases: dict[str, float]
+    records_per_s: float | None
+    data_wait_share: float | None
+    peak_memory_mb: float
+    how: HowComputed

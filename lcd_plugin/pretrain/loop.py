@@ -1,0 +1,267 @@
+"""Epochs of a pretraining on one device, and what is written down about them."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import math
+import time
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import torch
+from lightly.utils.debug import std_of_l2_normalized
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from lcd_plugin.encoders import LeadwiseEncoder
+from lcd_plugin.errors import MemoryShortageError
+from lcd_plugin.methods.base import Method
+from lcd_plugin.pretrain.batch_norm import CALIBRATION_RECORDS, calibrate_batch_norm
+from lcd_plugin.pretrain.checkpoint import Progress, load_checkpoint, save_checkpoint
+from lcd_plugin.pretrain.device import synchronise
+from lcd_plugin.pretrain.draws import Purpose, derive_seed, draw_epoch
+from lcd_plugin.pretrain.job import HowComputed, Job, PretrainOutcome, Report
+from lcd_plugin.pretrain.memory import (
+    available_memory,
+    enough_memory,
+    peak_memory_mb,
+    reset_peak_memory,
+)
+from lcd_plugin.pretrain.records import Records, Resident, Source, Streamed
+from lcd_plugin.pretrain.settings import EngineSettings
+from lcd_plugin.pretrain.step import Step
+from lcd_plugin.timing import Phases
+from lcd_plugin.views import MultiLeadViews
+
+log = logging.getLogger(__name__)
+
+# Records whose features are watched for collapse; a few hundred give the spread well enough.
+MONITOR_RECORDS = 256
+# Of the free memory, how much resident records may take; the rest is for the steps.
+RESIDENT_SHARE = 0.5
+
+
+def run_job(fabric: Fabric, job: Job, report: Report) -> PretrainOutcome:
+    """A pretraining, or the share that this process has in one."""
+    device = fabric.device
+    phases = Phases(lambda: synchronise(device))
+    reset_peak_memory(device)
+    # Heads, dropout and masks of a method draw from torch's own generator: it is theirs for the
+    # time of the pretraining, and the caller's again after that.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(job.seed)
+        with phases.phase("load"):
+            method = job.build().to(device)
+        loop = _Loop(fabric, job, method, phases, report) if job.train else None
+        if loop is not None:
+            loop.run()
+    # A copy, for the method's own may be compiled.
+    encoder = copy.deepcopy(method.encoder)
+    if job.settings.calibrate_batch_norm or not job.train:
+        with phases.phase("calibrate"):
+            sample = job.records.sample(CALIBRATION_RECORDS).to(device)
+            calibrate_batch_norm(LeadwiseEncoder(encoder), sample)
+    history = loop.history if loop else []
+    return PretrainOutcome(
+        encoder=encoder.cpu().eval(),
+        history=history,
+        updates=int(history[-1]["updates"]) if history else 0,
+        phases=phases.seconds,
+        records_per_s=loop.records_per_s if loop else None,
+        data_wait_share=loop.data_wait_share if loop else None,
+        peak_memory_mb=peak_memory_mb(device),
+        how=loop.how if loop else HowComputed(),
+    )
+
+
+class _Loop:
+    """A method with its source of records, its step and its history.
+
+    Attributes:
+        history: see `PretrainOutcome`.
+    """
+
+    def __init__(
+        self, fabric: Fabric, job: Job, method: Method, phases: Phases, report: Report
+    ) -> None:
+        self._fabric, self._job, self._method = fabric, job, method
+        self._phases, self._report = phases, report
+        self._views = MultiLeadViews(
+            method.views, job.views.crop, job.views.time_out, job.views.per
+        )
+        self._per_epoch = len(job.records) // job.settings.batch_size
+        with phases.phase("load"):
+            self._source = choose_source(job.records, fabric.device, job.engine, fabric.world_size)
+            # One lead of a few records, the same ones every epoch.
+            watched = job.records.sample(MONITOR_RECORDS)[:MONITOR_RECORDS, :1]
+            self._watched = watched.to(fabric.device)
+            self._step = Step(method, self._views, job, fabric, self._per_epoch)
+        self.history: list[dict[str, int | float]] = []
+        self._timed = 0
+        self._waited_before = 0.0
+        self._resumed_at: int | None = None
+
+    @property
+    def records_per_s(self) -> float | None:
+        """Records, over all devices, that one second of steps took in."""
+        if not self._timed:
+            return None
+        return self._timed * self._job.settings.batch_size / self._phases.seconds["steps"]
+
+    @property
+    def data_wait_share(self) -> float:
+        """Share of the time of steps in which they waited for records."""
+        waited = self._waited_before + self._source.waited_s
+        return waited / sum(self._phases.seconds.get(k, 0.0) for k in ("steps", "compile"))
+
+    @property
+    def how(self) -> HowComputed:
+        """How the training went."""
+        return HowComputed(
+            records=self._source.kind,
+            devices=self._fabric.world_size,
+            compiled=self._step.compiled,
+            cuda_graph=self._step.captured,
+            resumed_at=self._resumed_at,
+        )
+
+    def run(self) -> None:
+        """Train, from the start or from the checkpoint."""
+        job, path = self._job, self._job.checkpoint
+        if path is not None:
+            self._resume(path)
+        saved = time.perf_counter()
+        for epoch in range(len(self.history) + 1, job.settings.epochs + 1):
+            self._epoch(epoch)
+            due = time.perf_counter() - saved >= job.engine.checkpoint_s
+            if path is not None and due and epoch < job.settings.epochs:
+                self._save(path)
+                saved = time.perf_counter()
+
+    def _epoch(self, epoch: int) -> None:
+        job, fabric = self._job, self._fabric
+        # A method's own randomness starts anew each epoch, so that a checkpoint need not hold it.
+        torch.manual_seed(derive_seed(job.seed, epoch, Purpose.METHOD, fabric.global_rank))
+        with enough_memory(
+            f"A step of {job.settings.batch_size} records does not fit into the memory of the "
+            f"device; use a smaller --batch-size."
+        ):
+            with self._phases.phase("steps"):
+                draws = draw_epoch(
+                    self._views,
+                    (len(job.records), job.records.n_leads),
+                    job.settings.batch_size,
+                    seed=job.seed,
+                    epoch=epoch,
+                    device=fabric.device,
+                    rank=fabric.global_rank,
+                    ranks=fabric.world_size,
+                )
+            with contextlib.closing(self._source.batches(draws.rows, draws.leads)) as batches:
+                work = enumerate(
+                    zip(batches, draws.views, strict=True), (epoch - 1) * self._per_epoch
+                )
+                warm_up = self._step.warm_up_left
+                if warm_up:
+                    with self._phases.phase("compile"):
+                        self._advance(islice(work, warm_up))
+                with self._phases.phase("steps"):
+                    self._timed += self._advance(work)
+                    means = self._step.take_means(self._per_epoch)
+        self._close(epoch, means)
+
+    def _advance(self, work: Iterable[tuple[int, tuple[Tensor, Tensor]]]) -> int:
+        steps = 0
+        for update, (signals, draws) in work:
+            self._step(update, signals, draws)
+            steps += 1
+        return steps
+
+    def _close(self, epoch: int, means: dict[str, float]) -> None:
+        if not math.isfinite(means["loss"]):
+            raise FloatingPointError(
+                f"the loss is {means['loss']} in epoch {epoch}; try a smaller learning rate"
+            )
+        with self._phases.phase("monitor"):
+            spread = _embedding_std(self._method.encoder, self._watched)
+        self.history.append(
+            {"epoch": epoch, "updates": epoch * self._per_epoch, **means}
+            | {"learning_rate": self._step.learning_rate, "embedding_std": spread}
+            | {"seconds": self._phases.seconds["steps"]}
+        )
+        if self._fabric.is_global_zero:
+            self._report(epoch, self._job.settings.epochs, means["loss"])
+
+    def _save(self, path: Path) -> None:
+        if not self._fabric.is_global_zero:
+            return
+        with self._phases.phase("checkpoint"):
+            progress = Progress(
+                seed=self._job.seed,
+                history=self.history,
+                phases=self._phases.seconds,
+                timed_steps=self._timed,
+                waited_s=self._waited_before + self._source.waited_s,
+            )
+            save_checkpoint(path, self._method, self._step.optimiser, progress)
+
+    def _resume(self, path: Path) -> None:
+        checkpoint = load_checkpoint(path, self._job.seed)
+        if checkpoint is None:
+            return
+        with self._phases.phase("load"):
+            checkpoint.restore(self._method, self._step.optimiser)
+        before = checkpoint.progress
+        self.history = list(before.history)
+        self._resumed_at, self._timed = len(before.history), before.timed_steps
+        self._waited_before = before.waited_s
+        for name, seconds in before.phases.items():
+            self._phases.seconds[name] = self._phases.seconds.get(name, 0.0) + seconds
+
+
+def choose_source(
+    records: Records, device: torch.device, engine: EngineSettings, processes: int = 1
+) -> Source:
+    """Put records where the work is if they fit, or have them read ahead of the steps.
+
+    Args:
+        records: the training records.
+        device: where the steps compute.
+        engine: `records` can force either, `memory_gb` is what resident records may take.
+        processes: how many share the memory of a CPU, each with records of its own.
+
+    Raises:
+        MemoryShortageError: `resident` was asked for and the records do not fit.
+    """
+    if engine.records == "stream":
+        return Streamed(records, device)
+    if engine.records == "auto":
+        budget = None if engine.memory_gb is None else engine.memory_gb * 1e9
+        if budget is None and (free := available_memory(device)) is not None:
+            budget = RESIDENT_SHARE * free / (processes if device.type == "cpu" else 1)
+        if budget is not None and records.nbytes > budget:
+            return Streamed(records, device)
+    try:
+        with enough_memory(
+            f"{records.nbytes / 1e9:.1f} GB of records do not fit into the memory of the device; "
+            f"use --set engine.records=stream."
+        ):
+            return Resident(records, device)
+    except MemoryShortageError as error:
+        if engine.records == "resident":
+            raise
+        log.warning("%s Reading them ahead of the steps instead.", error)
+        return Streamed(records, device)
+
+
+@torch.no_grad()
+def _embedding_std(encoder: nn.Module, signals: Tensor) -> float:
+    """Spread of one lead's normalised features over records; 1/sqrt(dim) is as wide as can be."""
+    encoder.eval()
+    # Not called but its forward: in another mode a compiled encoder would be compiled again.
+    features = encoder.forward(signals.float())
+    encoder.train()
+    return float(std_of_l2_normalized(features))

@@ -1,0 +1,203 @@
+"""One update: views, loss, gradients, optimiser, moving average. Nothing in it waits for a GPU."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from lcd_plugin.methods.base import Method
+from lcd_plugin.pretrain.job import Job
+from lcd_plugin.pretrain.settings import PretrainSettings
+from lcd_plugin.views import MultiLeadViews
+
+log = logging.getLogger(__name__)
+
+# Updates computed as usual before one is captured, since libraries set themselves up in the first.
+BEFORE_CAPTURE = 3
+# Compiling takes about a minute, and on an H100 saves about 10 ms of a step of 256 records x 2048
+# samples (15,300 to 44,800 records/s without and with it, in the prototype that preceded this
+# engine): ten thousand such steps pay for it, with a margin.
+COMPILE_FROM_SAMPLES = 10_000 * 256 * 2048
+
+
+def pays_to_compile(choice: str, device: torch.device, samples: int) -> bool:
+    """Whether to compile the encoder, from the size of the work: updates x batch x samples.
+
+    On a CPU it saved 8 % of a step for a minute of compilation (benchmarks/README.md), so there it
+    is done only when asked for. The decision does not look at a clock: equal settings give equal
+    numbers.
+    """
+    if choice != "auto":
+        return choice == "always"
+    return device.type == "cuda" and samples >= COMPILE_FROM_SAMPLES
+
+
+class Step:
+    """Updates of a method, with the means of their losses.
+
+    Args:
+        method: what is trained, on its device.
+        views: makes its views.
+        job: budget, optimiser, schedule, and how to compute.
+        fabric: precision and, with several devices, their gradients.
+        steps_per_epoch: for the schedule.
+
+    Attributes:
+        optimiser: the optimiser.
+        learning_rate: that of the last update.
+        compiled: whether the encoder is compiled.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        views: MultiLeadViews,
+        job: Job,
+        fabric: Fabric,
+        steps_per_epoch: int,
+    ) -> None:
+        settings = job.settings
+        self._raw, self._views, self._fabric = method, views, fabric
+        self._peak = settings.learning_rate
+        self._factor = lr_factor(settings, steps_per_epoch)
+        updates = settings.epochs * steps_per_epoch
+        samples = updates * settings.batch_size * job.records.shape[2]
+        self.compiled = pays_to_compile(job.engine.compile, fabric.device, samples)
+        if self.compiled:
+            _compile_encoders(method)
+        self._may_capture = (
+            fabric.device.type == "cuda"
+            and job.engine.cuda_graphs
+            and method.capturable
+            and fabric.world_size == 1
+        )
+        # A rate in a tensor can change between replays of a graph.
+        rate: Any = self._peak
+        if self._may_capture:
+            rate = torch.tensor(self._peak, device=fabric.device)
+        self.optimiser = torch.optim.AdamW(
+            [p for p in method.parameters() if p.requires_grad],
+            lr=rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+            capturable=self._may_capture,
+        )
+        self._method, self._optimiser = fabric.setup(method, self.optimiser)
+        self._method.mark_forward_method("training_step")
+        self._method.train()
+        self._sums: dict[str, Tensor] = {}
+        self.learning_rate = 0.0
+        self._done = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def warm_up_left(self) -> int:
+        """Updates that are still to come before the step runs at its speed."""
+        slow = BEFORE_CAPTURE + 1 if self._may_capture else int(self.compiled)
+        return max(0, slow - self._done)
+
+    @property
+    def captured(self) -> bool:
+        """Whether updates replay a CUDA graph."""
+        return self._graph is not None
+
+    def __call__(self, update: int, signals: Tensor, draws: Tensor) -> None:
+        """Make an update.
+
+        Args:
+            update: its number, from 0, for the schedule.
+            signals: leads of the batch, (batch, channels, time), on the device.
+            draws: see `MultiLeadViews.draw`.
+        """
+        self.learning_rate = self._peak * self._factor(update)
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.learning_rate)
+            else:
+                group["lr"] = self.learning_rate
+        if self._graph is not None:
+            self._replay(self._graph, signals, draws)
+        elif self._may_capture:
+            self._towards_capture(signals, draws)
+        else:
+            self._update(signals, draws)
+        self._done += 1
+
+    def take_means(self, steps: int) -> dict[str, float]:
+        """Mean loss and terms since the last call; reads from the device."""
+        sums = torch.stack(list(self._sums.values()))
+        for value in self._sums.values():
+            value.zero_()
+        # Each device has seen its part of the batches.
+        means: Any = self._fabric.all_reduce(sums / steps, reduce_op="mean")
+        return dict(zip(self._sums, means.tolist(), strict=True))
+
+    def _update(self, signals: Tensor, draws: Tensor) -> None:
+        output = self._method.training_step(self._views.augment(signals, draws))
+        self._fabric.backward(output.loss)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self._raw.after_step()
+        for name, value in {"loss": output.loss, **output.terms}.items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros((), device=value.device)
+            self._sums[name].add_(value.detach())
+
+    def _towards_capture(self, signals: Tensor, draws: Tensor) -> None:
+        """The first updates on a stream of their own, as capturing asks for; then capture one."""
+        if self._done < BEFORE_CAPTURE:
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._update(signals, draws)
+            torch.cuda.current_stream().wait_stream(stream)
+            return
+        self._may_capture = False
+        graph, inputs = torch.cuda.CUDAGraph(), (signals.clone(), draws.clone())
+        try:
+            with torch.cuda.graph(graph):
+                self._update(*inputs)
+        except RuntimeError as error:
+            # Something in the method talks to the host. Nothing was computed while capturing.
+            log.warning("A step of %s cannot be captured: %s", type(self._raw).__name__, error)
+            torch.cuda.synchronize()
+            self.optimiser.zero_grad()
+            self._update(signals, draws)
+            return
+        self._graph, self._inputs = graph, inputs
+        self._replay(graph, signals, draws)
+
+    def _replay(self, graph: torch.cuda.CUDAGraph, signals: Tensor, draws: Tensor) -> None:
+        assert self._inputs is not None
+        for static, new in zip(self._inputs, (signals, draws), strict=True):
+            static.copy_(new)
+        graph.replay()
+
+
+def _compile_encoders(method: Method) -> None:
+    """Compile the encoder and its moving average; heads and losses are small."""
+    for module in method.modules():
+        if type(module) is type(method.encoder):
+            module.compile()
+
+
+def lr_factor(settings: PretrainSettings, steps_per_epoch: int) -> Callable[[int], float]:
+    """Learning rate at an update as a share of its peak."""
+    warmup = settings.warmup_epochs * steps_per_epoch
+    total = settings.epochs * steps_per_epoch
+
+    def factor(update: int) -> float:
+        if update < warmup:
+            return (update + 1) / warmup
+        if settings.schedule == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * (update - warmup) / max(1, total - warmup)))
+
+    return factor
