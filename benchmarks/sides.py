@@ -11,6 +11,7 @@ import functools
 import itertools
 import logging
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from naive.pipeline import NaivePipeline
 from work import SEED, Timing, Work, cores
 
 from lcd_plugin import create_encoder
+from lcd_plugin.cli.ending import SPINS
 from lcd_plugin.methods.base import Method
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain.device import (
@@ -43,12 +45,18 @@ T = TypeVar("T")
 
 
 def process(side: Literal["naive", "engine"]) -> ProcessPoolExecutor:
-    """A process for one side; started by the first call, it lives until `shutdown`.
+    """A process for one side; it lives until `shutdown`.
 
     An executor's, since a `Pool`'s processes may not have DataLoader workers.
     """
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, spawn, initializer=_prepare, initargs=(side,))
+    executor = ProcessPoolExecutor(1, spawn, initializer=_prepare, initargs=(side,))
+    # As `lcd-bench` does; it is read when torch is loaded, so before the process starts.
+    if side == "engine":
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    executor.submit(torch.get_num_threads).result()
+    os.environ.pop("GOMP_SPINCOUNT", None)
+    return executor
 
 
 def _prepare(side: str) -> None:
@@ -97,7 +105,7 @@ def engine_step(method: str, work: Work) -> Callable[[], None]:
     device = choose_device(work.device)  # type: ignore[arg-type]
     model = job.build().to(device)
     views = MultiLeadViews(model.views)
-    step = Step(model, views, job, make_fabric(device, job.precision), steps_per_epoch=1)
+    step = Step(model, views, job, make_fabric(device), steps_per_epoch=1)
     leads = torch.arange(len(set(model.views)))
     signals = job.records.read(slice(work.batch))[:, leads].to(device)
     draws = views.draw(work.batch, device=device)

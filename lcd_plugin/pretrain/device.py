@@ -97,13 +97,15 @@ def bf16_gain() -> float:
     return min(seconds[False][1:]) / min(seconds[True][1:])
 
 
-def make_fabric(device: torch.device, precision: Precision, devices: int = 1) -> Fabric:
-    """Lightning Fabric on one device, or on several with a process each."""
+def make_fabric(device: torch.device, devices: int = 1) -> Fabric:
+    """Lightning Fabric on one device, or on several with a process each.
+
+    Its precision stays that of the tensors: `Step` sets that of a training step.
+    """
     return Fabric(
         accelerator=device.type,
         devices=devices,
         strategy="ddp_spawn" if devices > 1 else "auto",
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
 
 

@@ -63,12 +63,12 @@ def pretrain(
     records = records if isinstance(records, Records) else Records.of(records)
     job = Job(build, records, settings, views, engine, seed, precision, train, checkpoint)
     if not train:
-        return run_job(make_fabric(device, precision), job, progress)
+        return run_job(make_fabric(device), job, progress)
     check_batch(settings.batch_size, len(records), engine.devices)
     check_devices(device, engine.devices)
     if engine.devices > 1:
-        return run_on_several(make_fabric(device, precision, engine.devices), job, progress)
-    return run_job(make_fabric(device, precision), job, progress)
+        return run_on_several(make_fabric(device, engine.devices), job, progress)
+    return run_job(make_fabric(device), job, progress)
 
 
 def check_batch(batch_size: int, n_records: int, devices: int = 1) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
-from lcd_plugin.methods.base import Method
+from lcd_plugin.methods.base import Method, StepOutput
+from lcd_plugin.pretrain.device import Precision
 from lcd_plugin.pretrain.job import Job
 from lcd_plugin.pretrain.settings import PretrainSettings
 from lcd_plugin.views import MultiLeadViews
@@ -45,7 +47,7 @@ class Step:
         method: what is trained, on its device.
         views: makes its views.
         job: budget, optimiser, schedule, and how to compute.
-        fabric: precision and, with several devices, their gradients.
+        fabric: the device or, with several, their gradients.
         steps_per_epoch: for the schedule.
 
     Attributes:
@@ -88,9 +90,9 @@ class Step:
             fused=True,
             capturable=self._may_capture,
         )
-        self._method, self._optimiser = fabric.setup(method, self.optimiser)
-        self._method.mark_forward_method("training_step")
-        self._method.train()
+        forward = _Forward(method, fabric.device.type, job.precision)
+        self._forward, self._optimiser = fabric.setup(forward, self.optimiser)
+        self._forward.train()
         self._sums: dict[str, Tensor] = {}
         self.learning_rate = 0.0
         self._done = 0
@@ -140,7 +142,7 @@ class Step:
         return dict(zip(self._sums, means.tolist(), strict=True))
 
     def _update(self, signals: Tensor, draws: Tensor) -> None:
-        output = self._method.training_step(self._views.augment(signals, draws))
+        output = self._forward(self._views.augment(signals, draws))
         self._fabric.backward(output.loss)
         self._optimiser.step()
         self._optimiser.zero_grad()
@@ -179,6 +181,25 @@ class Step:
         for static, new in zip(self._inputs, (signals, draws), strict=True):
             static.copy_(new)
         graph.replay()
+
+
+class _Forward(nn.Module):
+    """A method's training step as a forward pass, which is what several devices need.
+
+    The precision is set here, since Fabric applies its own to `forward` and, on one device, not to
+    methods of other names; it would also round the views, which a loss may want as they are.
+    """
+
+    def __init__(self, method: Method, device_type: str, precision: Precision) -> None:
+        super().__init__()
+        self.method = method
+        self._autocast = partial(
+            torch.autocast, device_type, dtype=torch.bfloat16, enabled=precision == "bf16"
+        )
+
+    def forward(self, views: list[Tensor]) -> StepOutput:
+        with self._autocast():
+            return self.method.training_step(views)
 
 
 def _compile_encoders(method: Method) -> None:

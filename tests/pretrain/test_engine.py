@@ -153,12 +153,29 @@ class TestTraining:
         )
         assert not any(m.training for m in outcome.encoder.modules())
 
-    def test_bf16_is_near_fp32(self, signals: np.ndarray) -> None:
+    @pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bfloat16"), ("fp32", "float32")])
+    def test_precision_is_that_of_the_convolutions(
+        self, precision: str, dtype: str, signals: np.ndarray
+    ) -> None:
+        seen: list[torch.dtype] = []
+
+        class Watched(_Recorder):
+            def training_step(self, views: list[Tensor]) -> StepOutput:
+                assert views[0].dtype == torch.float32, "views are not rounded"
+                features = self.encoder(views[0])
+                seen.append(features.dtype)
+                return StepOutput(features.float().square().mean(), {})
+
+        _run(lambda: Watched(create_encoder("vgg16_1d"), []), signals, precision=precision)
+        assert set(seen) == {getattr(torch, dtype)}
+
+    def test_bf16_is_near_fp32_but_not_equal(self, signals: np.ndarray) -> None:
         exact, rounded = (
             _run(_build("lcd"), signals, epochs=1, precision=p) for p in ("fp32", "bf16")
         )
         assert all(p.dtype == torch.float32 for p in rounded.encoder.parameters())
         assert rounded.history[0]["loss"] == pytest.approx(exact.history[0]["loss"], rel=0.05)
+        assert rounded.history[0]["loss"] != exact.history[0]["loss"]
 
     def test_speed_and_phases(self, signals: np.ndarray) -> None:
         outcome = _run(_build("lcd"), signals)
