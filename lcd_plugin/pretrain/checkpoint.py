@@ -6,6 +6,7 @@ is the method with its moving average, the optimiser and how far it came.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Raise it when a checkpoint of before could no longer be gone on from.
 VERSION = 1
-METADATA = "pretraining"
+METADATA, CHECKSUM = "pretraining", "sha256"
 
 
 class Progress(BaseModel):
@@ -37,7 +38,8 @@ class Progress(BaseModel):
         waited_s: seconds that steps waited for data so far.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A term that is not finite, beside a loss that is, is kept as it is.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     version: int = VERSION
     seed: int
@@ -70,11 +72,9 @@ def save_checkpoint(
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
     # Copies: safetensors refuses tensors that share memory, and a target may start as its source.
-    content = save(
-        {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
-        metadata={METADATA: progress.model_dump_json()},
-    )
-    write_whole(path, content)
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    metadata = {METADATA: progress.model_dump_json(), CHECKSUM: _checksum(tensors)}
+    write_whole(path, save(tensors, metadata=metadata))
 
 
 def load_checkpoint(path: Path, seed: int) -> Checkpoint | None:
@@ -83,8 +83,11 @@ def load_checkpoint(path: Path, seed: int) -> Checkpoint | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            progress = Progress.model_validate_json((file.metadata() or {})[METADATA])
+            metadata = file.metadata() or {}
+            progress = Progress.model_validate_json(metadata[METADATA])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata[CHECKSUM] != _checksum(tensors):
+            raise OSError("its tensors were changed")
     except (OSError, SafetensorError, KeyError, ValidationError) as error:
         log.warning("The checkpoint %s cannot be read; starting anew (%s).", path, error)
         return None
@@ -92,6 +95,14 @@ def load_checkpoint(path: Path, seed: int) -> Checkpoint | None:
         log.warning("The checkpoint %s is of another version or seed; starting anew.", path)
         return None
     return Checkpoint(progress, tensors)
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import threading
+from collections.abc import Sequence
 from functools import partial
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -15,43 +17,107 @@ from lcd_plugin.pretrain.job import Job, PretrainOutcome, Report
 from lcd_plugin.pretrain.loop import run_job
 from lcd_plugin.pretrain.memory import keep_freed_memory
 
+# How often the listener looks whether there is anything more to come.
+POLL_S = 0.1
+
 
 def run_on_several(fabric: Fabric, job: Job, report: Report) -> PretrainOutcome:
     """Start a process for each of the fabric's devices; the first one's outcome.
 
     Raises:
-        RuntimeError: a process failed; the message is the last line of what it said.
+        Exception: what a process raised, or what `report` did.
+        RuntimeError: a process ended without saying why.
     """
-    messages: Any = multiprocessing.get_context("spawn").SimpleQueue()
-    outcomes: list[PretrainOutcome] = []
-    listener = threading.Thread(target=_listen, args=(messages, report, outcomes), daemon=True)
+    spawn = multiprocessing.get_context("spawn")
+    # A pipe each, without a lock that a process could take with it when it is ended.
+    pipes = [spawn.Pipe(duplex=False) for _ in range(job.engine.devices)]
+    listener = Listener([reader for reader, _ in pipes], report)
     listener.start()
+    reason = "its processes ended"
     try:
-        fabric.launch(partial(_rank, job=job, messages=messages))
+        fabric.launch(partial(_rank, job=job, writers=[writer for _, writer in pipes]))
     except (ProcessRaisedException, ProcessExitedException) as error:
-        raise RuntimeError(str(error).strip().splitlines()[-1]) from error
+        reason = str(error).strip().splitlines()[-1]
     finally:
         # After an interruption processes may still be computing, and would be waited for.
-        for process in multiprocessing.active_children():
+        listener.end_processes()
+        listener.stop()
+    if listener.error is not None:
+        raise listener.error
+    if listener.outcome is None:
+        raise RuntimeError(f"pretraining on {job.engine.devices} devices failed: {reason}")
+    return listener.outcome
+
+
+class Listener:
+    """Hears all that the processes of a pretraining say, so that none of them waits to be heard.
+
+    Args:
+        readers: a connection to each process; what comes is the arguments of a report, or bytes.
+        report: called with what is reported.
+
+    Attributes:
+        outcome: what the first process came to.
+        error: what the first one that failed raised, or what `report` did.
+    """
+
+    def __init__(self, readers: Sequence[Connection], report: Report) -> None:
+        self.outcome: PretrainOutcome | None = None
+        self.error: Exception | None = None
+        self._readers, self._report = readers, report
+        self._others = set(multiprocessing.active_children())
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def start(self) -> None:
+        """Listen, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hear what has been said, and no more."""
+        self._over.set()
+        # Not for ever: a process that was ended may have stopped in the middle of a sentence.
+        self._thread.join(timeout=10)
+
+    def end_processes(self) -> None:
+        """End the processes that are still there, and no others of this program."""
+        for process in set(multiprocessing.active_children()) - self._others:
             process.terminate()
-        messages.put(None)
-        listener.join()
-    return outcomes[0]
 
+    def _listen(self) -> None:
+        while True:
+            over = self._over.is_set()
+            ready: list[Any] = wait(self._readers, timeout=POLL_S)
+            for reader in ready:
+                self._hear(reader.recv())
+            if over and not ready:
+                return
 
-def _listen(messages: Any, report: Report, outcomes: list[PretrainOutcome]) -> None:
-    for message in iter(messages.get, None):
+    def _hear(self, message: bytes | tuple[int, int, float]) -> None:
         if isinstance(message, bytes):
             # What this program's own process made a moment ago, not a file from anywhere.
-            outcomes.append(pickle.loads(message))
-        else:
-            report(*message)
+            said = pickle.loads(message)
+            if isinstance(said, PretrainOutcome):
+                self.outcome = said
+            else:
+                self.error = self.error or said
+        elif self.error is None:
+            try:
+                self._report(*message)
+            except Exception as error:  # it is for who asked for the pretraining
+                self.error = error
+                self.end_processes()
 
 
-def _rank(fabric: Fabric, job: Job, messages: Any) -> None:
+def _rank(fabric: Fabric, job: Job, writers: Sequence[Connection]) -> None:
     keep_freed_memory()
-    outcome = run_job(fabric, job, lambda *values: messages.put(values))
+    messages = writers[fabric.global_rank]
+    try:
+        outcome = run_job(fabric, job, lambda *values: messages.send(values))
+    except Exception as error:
+        messages.send(pickle.dumps(error))
+        raise
     if fabric.is_global_zero:
         # As bytes, since tensors would be shared with a process that is about to end; and not as
         # what the function returns, which is read only after the process has ended.
-        messages.put(pickle.dumps(outcome))
+        messages.send(pickle.dumps(outcome))

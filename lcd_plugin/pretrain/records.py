@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lcd_plugin.errors import DataError
 from lcd_plugin.views import take_leads
 
 # Records copied to the device at a time, so that no second copy of all of them is made.
@@ -66,7 +67,10 @@ class Records:
         """Some records with all of their leads, float16, (records, leads, time), on the host."""
         rows = self.rows[chosen]
         if isinstance(self.source, Path):
-            signals = np.memmap(self.source, np.float16, mode="r", shape=self.shape)
+            try:
+                signals = np.memmap(self.source, np.float16, mode="r", shape=self.shape)
+            except ValueError as error:
+                raise _cut(self.source) from error
             return torch.from_numpy(np.array(signals[rows]))
         return torch.from_numpy(self.source[rows])
 
@@ -249,16 +253,20 @@ class _Reader:
         target = buffer.reshape(-1).view(np.uint8).data
         # In the order of the file, which disks and the system's read-ahead like.
         for i in np.argsort(offsets).tolist():
-            _read_exactly(self._file, target[i * size : (i + 1) * size], int(offsets[i]))
+            if not _read(self._file, target[i * size : (i + 1) * size], int(offsets[i])):
+                assert isinstance(self._records.source, Path)
+                raise _cut(self._records.source)
 
 
-def _read_exactly(file: int, target: memoryview, offset: int) -> None:
+def _read(file: int, target: memoryview, offset: int) -> bool:
+    """Fill `target`; whether the file has that much."""
     if hasattr(os, "preadv"):
-        got = os.preadv(file, [target], offset)
-    else:
-        os.lseek(file, offset, os.SEEK_SET)
-        data = os.read(file, len(target))
-        got = len(data)
-        target[:got] = data
-    if got != len(target):
-        raise OSError(f"the prepared store ends at byte {offset + got}; delete it and start again")
+        return os.preadv(file, [target], offset) == len(target)
+    os.lseek(file, offset, os.SEEK_SET)
+    data = os.read(file, len(target))
+    target[: len(data)] = data
+    return len(data) == len(target)
+
+
+def _cut(path: Path) -> DataError:
+    return DataError(f"The prepared store {path.parent} was cut while in use; delete it.")

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lcd_plugin.errors import MemoryShortageError
+from lcd_plugin.errors import DataError, MemoryShortageError
 from lcd_plugin.pretrain import loop, memory
 from lcd_plugin.pretrain import records as records_module
 from lcd_plugin.pretrain.loop import choose_source
@@ -225,8 +225,7 @@ class TestReader:
         if not preadv:
             monkeypatch.delattr(os, "preadv", raising=False)
         assert isinstance(in_file.source, Path)
-        size = SIGNALS.nbytes - 20
-        os.truncate(in_file.source, size)
+        os.truncate(in_file.source, SIGNALS.nbytes - 20)
         before = set(threading.enumerate())
         last = int(np.argmax(CHOSEN))
         rows = torch.tensor([[0, 1], [2, last], [3, 4]])
@@ -237,10 +236,16 @@ class TestReader:
             for batch in Streamed(in_file, CPU).batches(rows, leads):
                 taken.append(len(batch))
 
-        with pytest.raises(OSError, match=f"prepared store ends at byte {size}"):
+        with pytest.raises(DataError, match="was cut while in use; delete it"):
             _result(consume)
         assert len(taken) == 1
         assert set(threading.enumerate()) <= before
+
+    def test_a_file_that_is_cut_short_is_not_read_as_a_whole(self, in_file: Records) -> None:
+        assert isinstance(in_file.source, Path)
+        os.truncate(in_file.source, SIGNALS.nbytes - 20)
+        with pytest.raises(DataError, match=in_file.source.parent.name):
+            in_file.read(slice(2))
 
     def test_a_file_that_is_gone(self, in_file: Records) -> None:
         assert isinstance(in_file.source, Path)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -143,7 +144,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     metadata = header.pop("__metadata__")
-    assert list(metadata) == ["pretraining"]
+    assert sorted(metadata) == ["pretraining", "sha256"]
     return header, json.loads(metadata["pretraining"]), content[8 + length :]
 
 
@@ -151,7 +152,8 @@ def _rewrite(path: Path, **changes: Any) -> None:
     """Change what a checkpoint says about itself."""
     _, progress, _ = _read(path)
     assert changes.keys() <= progress.keys()
-    metadata = {"pretraining": json.dumps(progress | changes)}
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() | {"pretraining": json.dumps(progress | changes)}
     path.write_bytes(save(load(path.read_bytes()), metadata=metadata))
 
 
@@ -272,6 +274,21 @@ class TestFile:
         _assert_same(_run(_noisy, signals, tmp_path / "checkpoint"), _run(_noisy, signals))
 
 
+def test_a_term_that_is_not_finite_beside_a_loss_that_is(
+    signals: NDArray[np.float16], tmp_path: Path
+) -> None:
+    class Odd(_Noisy):
+        def training_step(self, views: list[Tensor]) -> StepOutput:
+            output = super().training_step(views)
+            return StepOutput(output.loss, {"odd": output.loss.detach() * float("inf")})
+
+    path = tmp_path / "checkpoint"
+    _stopped(lambda: Odd(_Features()), signals, path, 3)
+    outcome = _run(lambda: Odd(_Features()), signals, path)
+    assert outcome.how.resumed_at == 2
+    assert {abs(row["odd"]) for row in outcome.history} == {float("inf")}
+
+
 class TestNotReliedOn:
     """Checkpoints that cannot be gone on from: a warning, and everything from the start."""
 
@@ -292,7 +309,7 @@ class TestNotReliedOn:
         assert outcome.how.resumed_at is None
         _assert_same(outcome, _run(_noisy, signals, seed=seed))
 
-    @pytest.mark.parametrize("damage", ["empty", "short", "half", "header", "text", "other file"])
+    @pytest.mark.parametrize("damage", ["empty", "short", "half", "header", "bit", "text", "other file"])
     def test_damaged(
         self,
         path: Path,
@@ -306,6 +323,7 @@ class TestNotReliedOn:
             "short": content[:5],
             "half": content[: len(content) // 2],
             "header": content[:8] + b"\xff" * 20 + content[28:],
+            "bit": content[:-1] + bytes([content[-1] ^ 1]),
             "text": b"Not a checkpoint at all, but a line of text.",
             "other file": save({"a": torch.zeros(2)}),
         }

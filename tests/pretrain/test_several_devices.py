@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lcd_plugin.errors import ConfigError
+from lcd_plugin.errors import ConfigError, MemoryShortageError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.engine import check_batch, pretrain
+from lcd_plugin.pretrain.launch import Listener
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
 TIMEOUT_S = 120
@@ -189,8 +193,8 @@ class TestTwo:
 class TestOneFails:
     def test_the_run_says_why_in_a_line(self, results: dict[str, Any]) -> None:
         kind, said = results["failed"]["error"]
-        assert kind == "RuntimeError", said
-        assert said == "ArithmeticError: the second of two has given up"
+        assert kind == "ArithmeticError", said
+        assert said == "the second of two has given up"
 
     def test_no_process_is_left(self, folder: Path, results: dict[str, Any]) -> None:
         built = [int(path.name.partition("-")[2]) for path in folder.glob("Failing-*")]
@@ -204,6 +208,54 @@ class TestOneFails:
         assert results["resumed"]["how"]["resumed_at"] == 1
         one, resumed = (load_file(folder / f"{name}.safetensors") for name in ("one", "resumed"))
         torch.testing.assert_close(resumed, one, rtol=1e-5, atol=1e-5)
+
+
+class TestListener:
+    """What it hears from a process, without one."""
+
+    def test_goes_on_listening_when_a_report_cannot_be_passed_on(self) -> None:
+        reader, writer = multiprocessing.Pipe(duplex=False)
+        heard: list[int] = []
+
+        def report(epoch: int, epochs: int, loss: float) -> None:
+            heard.append(epoch)
+            raise LookupError("the terminal has gone")
+
+        listener = Listener([reader], report)
+        listener.start()
+        for epoch in (1, 2):
+            writer.send((epoch, 2, 0.5))
+        # More than a pipe holds: it would wait for ever if nobody listened.
+        writer.send(pickle.dumps(MemoryShortageError("too little" + " " * 2**20)))
+        listener.stop()
+        assert heard == [1]
+        assert isinstance(listener.error, LookupError)
+
+    def test_passes_on_what_a_process_raised(self) -> None:
+        reader, writer = multiprocessing.Pipe(duplex=False)
+        listener = Listener([reader], lambda *_: None)
+        listener.start()
+        writer.send(pickle.dumps(MemoryShortageError("too little")))
+        writer.send(pickle.dumps(RuntimeError("the other process has gone")))
+        listener.stop()
+        assert isinstance(listener.error, MemoryShortageError)
+        assert str(listener.error) == "too little"
+
+    def test_ends_no_process_that_was_there_before(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        bystander = spawn.Process(target=time.sleep, args=(60,))
+        bystander.start()
+        try:
+            listener = Listener([], lambda *_: None)
+            own = spawn.Process(target=time.sleep, args=(60,))
+            own.start()
+            listener.end_processes()
+            own.join(timeout=30)
+            assert own.exitcode is not None
+            assert bystander.is_alive()
+        finally:
+            bystander.kill()
+            bystander.join()
 
 
 @pytest.mark.parametrize(
