@@ -309,7 +309,9 @@ class TestNotReliedOn:
         assert outcome.how.resumed_at is None
         _assert_same(outcome, _run(_noisy, signals, seed=seed))
 
-    @pytest.mark.parametrize("damage", ["empty", "short", "half", "header", "bit", "text", "other file"])
+    @pytest.mark.parametrize(
+        "damage", ["empty", "short", "half", "header", "bit", "text", "other file"]
+    )
     def test_damaged(
         self,
         path: Path,
