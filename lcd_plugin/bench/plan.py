@@ -247,7 +247,7 @@ def _pretrain_cell(
 
 def _rounding(engine: EngineSettings) -> dict[str, Any]:
     """What of the engine changes numbers; nothing at its defaults."""
-    compiled = {} if engine.compile == "auto" else {"compile": engine.compile}
+    compiled = {"compile": "always"} if engine.compile == "always" else {}
     return compiled | ({} if engine.devices == 1 else {"devices": engine.devices})
 
 

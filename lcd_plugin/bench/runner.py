@@ -156,6 +156,8 @@ class Runner:
 
     def _known(self, cell: Cell, result: CellResult, outcome: RunSummary) -> Status:
         if result.status == "complete":
+            # Left by a run that was killed between the two.
+            (cell_folder(self._out, cell) / CHECKPOINT).unlink(missing_ok=True)
             self._listen(CellEvent(cell, "cached", _headline(result)))
             return "cached"
         reason = f"{result.error} (failed before; --retry-failed tries again)"

@@ -167,10 +167,11 @@ def _folders(datasets: list[str]) -> dict[str, Any]:
 def _plan(suite: Suite, device: Any) -> Plan:
     from lcd_plugin.bench.plan import make_plan
     from lcd_plugin.cli.progress import preparing
-    from lcd_plugin.pretrain.device import choose_device, choose_precision
+    from lcd_plugin.pretrain.device import check_devices, choose_device, choose_precision
 
     quiet_fabric()
     chosen = choose_device(device)
+    check_devices(chosen, suite.engine.devices)
     precision = choose_precision(suite.precision, chosen)
     with preparing() as progress:
         return make_plan(suite, precision, chosen.type, progress)

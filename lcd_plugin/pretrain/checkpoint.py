@@ -85,7 +85,8 @@ def load_checkpoint(path: Path, seed: int) -> Checkpoint | None:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             progress = Progress.model_validate_json(metadata[METADATA])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: the file is about to be replaced, and should not be mapped then.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         if metadata[CHECKSUM] != _checksum(tensors):
             raise OSError("its tensors were changed")
     except (OSError, SafetensorError, KeyError, ValidationError) as error:

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from lcd_plugin.data.prepare import cache_folder
 from lcd_plugin.errors import ConfigError
@@ -102,10 +103,15 @@ def make_fabric(device: torch.device, devices: int = 1) -> Fabric:
 
     Its precision stays that of the tensors: `Step` sets that of a training step.
     """
+    which: int | list[int] = devices
+    if device.type == "cuda" and devices == 1:
+        which = [device.index or 0]
     return Fabric(
         accelerator=device.type,
-        devices=devices,
+        devices=which,
         strategy="ddp_spawn" if devices > 1 else "auto",
+        # Processes are started here, also where a cluster's scheduler started this one.
+        plugins=[LightningEnvironment()],
     )
 
 

@@ -64,7 +64,7 @@ class PretrainOutcome:
         phases: seconds by phase: load, compile (the first updates, where there is something to
             compile or capture), steps, monitor, checkpoint, calibrate.
         records_per_s: records taken in by one second of the phase steps.
-        data_wait_share: share of that phase in which steps waited for records.
+        data_wait_share: share of the phases steps and compile in which the host waited for records.
         peak_memory_mb: largest memory of the process or GPU.
         how: how it was computed.
     """

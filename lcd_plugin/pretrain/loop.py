@@ -206,7 +206,10 @@ class _Loop:
                 timed_steps=self._timed,
                 waited_s=self._waited_before + self._source.waited_s,
             )
-            save_checkpoint(path, self._method, self._step.optimiser, progress)
+            try:
+                save_checkpoint(path, self._method, self._step.optimiser, progress)
+            except OSError as error:  # the training itself needs no checkpoint
+                log.warning("No checkpoint could be written to %s (%s).", path, error)
 
     def _resume(self, path: Path) -> None:
         checkpoint = load_checkpoint(path, self._job.seed)
@@ -247,7 +250,7 @@ def choose_source(
     try:
         with enough_memory(
             f"{records.nbytes / 1e9:.1f} GB of records do not fit into the memory of the device; "
-            f"use --set engine.records=stream."
+            f"use --set engine.records=stream, with --retry-failed."
         ):
             return Resident(records, device)
     except MemoryShortageError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import resource
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,15 +43,23 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+    kept = bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+    # Older versions take no more than 32 MB here.
+    mapped = any(mallopt(M_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
+    return kept and mapped
 
 
 def available_memory(device: torch.device) -> int | None:
     """Free memory of a GPU, or of the machine or container, in bytes; None if unknown."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        return int(torch.cuda.mem_get_info(device)[0]) + _kept_by_torch(device)
     known = [free for free in (_machine_memory(), *map(_group_memory, CGROUPS)) if free is not None]
     return min(known) if known else None
+
+
+def _kept_by_torch(device: torch.device) -> int:
+    """What tensors of before have left to torch's allocator, which is free to new ones."""
+    return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def _machine_memory() -> int | None:
@@ -71,8 +79,11 @@ def _group_memory(files: tuple[Path, Path]) -> int | None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start counting anew, so that a cell does not inherit the peak of an earlier one."""
+    """Start counting anew, so that a cell does not inherit the memory of an earlier one."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     elif CLEAR_REFS.exists():
         # 5 resets the kernel's high-water mark; where that is not allowed, it stays the process's.
@@ -88,6 +99,10 @@ def peak_memory_mb(device: torch.device) -> float:
         for line in STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 2**10
+    try:
+        import resource
+    except ImportError:  # Windows does not say
+        return float("nan")
     # Without /proc there is only the peak of the whole process; macOS counts it in bytes.
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest / (2**20 if sys.platform == "darwin" else 2**10)

@@ -161,6 +161,8 @@ class Streamed:
             # The reader may be waiting for a free buffer that will not come.
             free.put(None)
             reader.join()
+            for slot in slots:
+                slot.finish()
 
     def _read_ahead(
         self,
@@ -170,6 +172,9 @@ class Streamed:
         ready: queue.Queue[_Slot | BaseException],
     ) -> None:
         try:
+            if self._device.type == "cuda":
+                # A thread starts on the first GPU, whichever this process uses.
+                torch.cuda.set_device(self._device)
             with _Reader(self._records) as reader:
                 for row, lead in zip(rows, leads, strict=True):
                     slot = free.get()
@@ -193,6 +198,8 @@ class _Slot:
         if self._gpu:
             self._on_device = torch.empty(shape, dtype=torch.float16, device=device)
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            # The buffer is new memory of the usual stream, which may have work on it queued.
+            self._stream.wait_stream(torch.cuda.current_stream())
             self._sent = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._used = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
@@ -210,6 +217,11 @@ class _Slot:
             return self._host
         torch.cuda.current_stream().wait_event(self._sent)
         return self._on_device
+
+    def finish(self) -> None:
+        """Wait for a transfer that nobody took, before the buffers go."""
+        if self._gpu:
+            self._stream.synchronize()
 
     def give_back(self) -> None:
         """The step has queued all that reads the buffer; the host buffer may be filled again."""

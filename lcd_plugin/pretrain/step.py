@@ -90,12 +90,15 @@ class Step:
             fused=True,
             capturable=self._may_capture,
         )
+        # It would warn of each step that is not captured, which the first ones are not.
+        self.optimiser._warned_capturable_if_run_uncaptured = True
         forward = _Forward(method, fabric.device.type, job.precision)
         self._forward, self._optimiser = fabric.setup(forward, self.optimiser)
         self._forward.train()
         self._sums: dict[str, Tensor] = {}
         self.learning_rate = 0.0
         self._done = 0
+        self._side: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, Tensor] | None = None
 
@@ -154,21 +157,26 @@ class Step:
 
     def _towards_capture(self, signals: Tensor, draws: Tensor) -> None:
         """The first updates on a stream of their own, as capturing asks for; then capture one."""
+        usual = torch.cuda.current_stream()
         if self._done < BEFORE_CAPTURE:
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+            if self._side is None:
+                self._side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._side.wait_stream(usual)
+            with torch.cuda.stream(self._side):
                 self._update(signals, draws)
-            torch.cuda.current_stream().wait_stream(stream)
+            usual.wait_stream(self._side)
             return
         self._may_capture = False
         graph, inputs = torch.cuda.CUDAGraph(), (signals.clone(), draws.clone())
         try:
-            with torch.cuda.graph(graph):
+            # Other threads, such as one that reads records, go on meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._update(*inputs)
         except RuntimeError as error:
-            # Something in the method talks to the host. Nothing was computed while capturing.
+            # Something in the method talks to the host, or memory is short. Nothing was computed
+            # while capturing, and torch leaves its stream in place after a failure.
             log.warning("A step of %s cannot be captured: %s", type(self._raw).__name__, error)
+            torch.cuda.set_stream(usual)
             torch.cuda.synchronize()
             self.optimiser.zero_grad()
             self._update(signals, draws)
