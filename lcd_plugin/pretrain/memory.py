@@ -37,16 +37,20 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library is glibc and did as told.
     """
-    if not sys.platform.startswith("linux"):
+    libc = _glibc()
+    if libc is None:
         return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    kept = bool(mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+    kept = bool(libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
     # Older versions take no more than 32 MB here.
-    mapped = any(mallopt(M_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
+    mapped = any(libc.mallopt(M_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
     return kept and mapped
+
+
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("libc.so.6") if sys.platform.startswith("linux") else None
+    except OSError:
+        return None
 
 
 def available_memory(device: torch.device) -> int | None:
@@ -85,7 +89,11 @@ def reset_peak_memory(device: torch.device) -> None:
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    elif CLEAR_REFS.exists():
+        return
+    if (libc := _glibc()) is not None:
+        # What `keep_freed_memory` keeps would count as used.
+        libc.malloc_trim(0)
+    if CLEAR_REFS.exists():
         # 5 resets the kernel's high-water mark; where that is not allowed, it stays the process's.
         with contextlib.suppress(OSError):
             CLEAR_REFS.write_text("5")
