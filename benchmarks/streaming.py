@@ -43,7 +43,7 @@ def epoch(
     keep_freed_memory()
     where = choose_device(device)  # type: ignore[arg-type]
     reset_peak_memory(where)
-    before = peak_memory_mb(where)
+    before = peak_memory_mb(where) or 0.0
     outcome = pretrain(
         lambda: LCD(create_encoder("vgg16_1d")),
         Records(path, shape, np.arange(shape[0])),
@@ -55,7 +55,12 @@ def epoch(
         engine=EngineSettings(records=mode, memory_gb=budget_gb),  # type: ignore[arg-type]
     )
     rate, waited = outcome.records_per_s, outcome.data_wait_share
-    return str(outcome.how.records), rate or 0.0, waited or 0.0, outcome.peak_memory_mb - before
+    return (
+        str(outcome.how.records),
+        rate or 0.0,
+        waited or 0.0,
+        (outcome.peak_memory_mb or 0.0) - before,
+    )
 
 
 def main() -> None:

@@ -246,6 +246,7 @@ def _headline(result: CellResult) -> str:
     if result.data_wait_share is not None:
         where = result.engine.get("records")
         parts.append(f"{100 * result.data_wait_share:.1f} % waiting for data ({where})")
-    parts.append(f"{result.peak_memory_mb or 0:,.0f} MB")
+    if result.peak_memory_mb is not None:
+        parts.append(f"{result.peak_memory_mb:,.0f} MB")
     resumed = result.engine.get("resumed_at")
     return ", ".join(parts) + (f", resumed after epoch {resumed}" if resumed else "")

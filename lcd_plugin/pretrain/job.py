@@ -65,7 +65,7 @@ class PretrainOutcome:
             compile or capture), steps, monitor, checkpoint, calibrate.
         records_per_s: records taken in by one second of the phase steps.
         data_wait_share: share of the phases steps and compile in which the host waited for records.
-        peak_memory_mb: largest memory of the process or GPU.
+        peak_memory_mb: largest memory of the process or GPU; None if unknown.
         how: how it was computed.
     """
 
@@ -75,5 +75,5 @@ class PretrainOutcome:
     phases: dict[str, float]
     records_per_s: float | None
     data_wait_share: float | None
-    peak_memory_mb: float
+    peak_memory_mb: float | None
     how: HowComputed

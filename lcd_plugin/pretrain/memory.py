@@ -99,8 +99,11 @@ def reset_peak_memory(device: torch.device) -> None:
             CLEAR_REFS.write_text("5")
 
 
-def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory since `reset_peak_memory`: of the GPU's tensors, else of this process."""
+def peak_memory_mb(device: torch.device) -> float | None:
+    """Largest memory since `reset_peak_memory`: of the GPU's tensors, else of this process.
+
+    None where the system does not say.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     if STATUS.exists():
@@ -109,8 +112,8 @@ def peak_memory_mb(device: torch.device) -> float:
                 return int(line.split()[1]) / 2**10
     try:
         import resource
-    except ImportError:  # Windows does not say
-        return float("nan")
+    except ImportError:  # Windows
+        return None
     # Without /proc there is only the peak of the whole process; macOS counts it in bytes.
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest / (2**20 if sys.platform == "darwin" else 2**10)

@@ -60,10 +60,6 @@ class TestEnoughMemory:
             raise error
         assert raised.value is error
 
-    def test_without_an_error_nothing_happens(self) -> None:
-        with memory.enough_memory(ADVICE):
-            pass
-
 
 class _Features(nn.Module):
     num_features = 2
