@@ -7,11 +7,14 @@ rates, leads or normalisation that a benchmark asks for: that is the store's wor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from lcd_plugin.errors import RecordError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +48,21 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class RecordShape:
+    """What a record's header says before any signal is read.
+
+    Attributes:
+        rate: sampling rate in Hz.
+        samples: length of each lead.
+        leads: names in the files' own spelling.
+    """
+
+    rate: float
+    samples: int
+    leads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A set of classes that records of a cohort are labelled with.
 
@@ -66,7 +84,9 @@ class CohortIndex:
     Attributes:
         table: one row a record with the columns `record` (unique name), `patient`, `split`
             (train, validation or test) and one column a task: class names joined by `;`,
-            or "" where the record has no label for the task.
+            or "" where the record has no label for the task. A cohort whose recordings others
+            hold too has a column `origin`: a name that all of them give to the same recording,
+            such as `ptb-xl/5`; without it a recording is known as `dataset/record`.
         tasks: the tasks, the cohort's main one first.
     """
 
@@ -111,6 +131,38 @@ class Cohort(ABC):
     def files(self, record: str) -> tuple[Path, ...]:
         """Files that hold `record`, existing or not; empty for a generated record."""
 
+    def shape(self, record: str) -> RecordShape:
+        """Rate, length and leads of a record; from its header where a format has one.
+
+        Raises:
+            RecordError: this record is missing, cut or unreadable.
+        """
+        recording = self.read(record)
+        return RecordShape(recording.rate, recording.signal.shape[1], recording.leads)
+
     def tables(self) -> tuple[Path, ...]:
         """Files that shape the index (labels, splits)."""
         return ()
+
+    def sources(self, records: Iterable[str]) -> Iterator[Path]:
+        """Files whose size and time tell whether anything has changed since it was prepared.
+
+        A cohort of so many files that looking at each would take minutes names its tables only;
+        `lcd-bench data verify` looks at all of them.
+        """
+        yield from self.tables()
+        for record in records:
+            try:
+                yield from self.files(record)
+            except RecordError:
+                continue
+
+    @property
+    def shared_files(self) -> bool:
+        """Whether a file holds many records, so that it is not hashed anew for each of them."""
+        return False
+
+    @property
+    def physical(self) -> bool:
+        """Whether amplitudes are to one scale in all leads, so that I + III = II can be checked."""
+        return True

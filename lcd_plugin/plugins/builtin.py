@@ -1,9 +1,10 @@
-"""The specs of what comes with the package; nothing heavy is imported here.
+"""The specs of the methods and encoders that come with the package; nothing heavy is imported.
 
-They reach the registries by entry points in pyproject.toml, as anyone's would.
+Datasets have theirs in `lcd_plugin.data.specs`. All reach the registries by entry points in
+pyproject.toml, as anyone's would.
 """
 
-from lcd_plugin.plugins.specs import DatasetSpec, EncoderSpec, MethodSpec
+from lcd_plugin.plugins.specs import EncoderSpec, MethodSpec
 
 LCD = MethodSpec(
     name="lcd",
@@ -40,27 +41,6 @@ SUPERVISED = MethodSpec(
     implementation="lcd_plugin.methods.baselines:Untrained",
     summary="Baseline: trained from scratch on the labels of each fraction",
     kind="supervised",
-)
-
-SYNTHETIC = DatasetSpec(
-    name="synthetic",
-    implementation="lcd_plugin.data.cohorts.synthetic:Synthetic",
-    summary="Embedded 12-lead ECGs from a dipole model, several diagnoses, seeded",
-    needs_path=False,
-    # Raise it when the same seed gives other records than before.
-    version=1,
-)
-PTBXL = DatasetSpec(
-    name="ptbxl",
-    implementation="lcd_plugin.data.cohorts.ptbxl:PTBXL",
-    summary="PTB-XL in its own layout: 5 diagnostic superclasses, official folds",
-    paper="https://doi.org/10.1038/s41597-020-0495-6",
-    licence="CC BY 4.0",
-)
-WFDB = DatasetSpec(
-    name="wfdb",
-    implementation="lcd_plugin.data.cohorts.wfdb_folder:WFDBFolder",
-    summary="Any folder of WFDB records with a CSV of labels",
 )
 
 VGG16_1D = EncoderSpec(

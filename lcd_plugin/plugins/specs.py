@@ -44,10 +44,24 @@ class DatasetSpec(Spec):
     Attributes:
         needs_path: whether its records lie in a folder that the user names.
         licence: licence of the records.
+        release: version of the release whose layout is read.
+        source: address of the release, with a `SHA256SUMS.txt` that lists its files.
+        folder: name of the release's folder in `LCD_BENCH_DATA`; "" is the dataset's name.
+        part: folder of this dataset in the release, if the release holds several.
+        labels: the label rule, in a sentence.
+        patients: how patients are told apart, in a sentence.
+        splits: the split rule, in a sentence.
     """
 
     needs_path: bool = True
     licence: str = ""
+    release: str = ""
+    source: str = ""
+    folder: str = ""
+    part: str = ""
+    labels: str = ""
+    patients: str = ""
+    splits: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

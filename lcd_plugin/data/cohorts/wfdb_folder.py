@@ -2,147 +2,50 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import pandas as pd
+from pydantic import Field
 
-from lcd_plugin.data.cohort import (
-    LABEL_SEPARATOR,
-    Cohort,
-    CohortIndex,
-    CohortSettings,
-    Recording,
-    Split,
-    Task,
-)
-from lcd_plugin.data.cohorts.tables import read_table
-from lcd_plugin.data.splits import split_of_patient
-from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files
-from lcd_plugin.errors import DataError, RecordError
-
-log = logging.getLogger(__name__)
-
-_SPLIT_NAMES: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
+from lcd_plugin.data.cohort import CohortSettings, Recording, RecordShape
+from lcd_plugin.data.cohorts.label_table import LabelTable, LabelTableSettings
+from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
 
 
-class WFDBSettings(CohortSettings):
-    """Settings of a WFDB folder.
+class WFDBSettings(LabelTableSettings):
+    """Settings of a WFDB folder; records are named by path without extension.
 
     Attributes:
-        labels: the CSV file, relative to the folder.
-        record_column: records by path without extension, relative to the folder.
-        label_column: class names, several joined by `;`; empty for a record without labels.
-        patient_column: patient ids; None takes a column `patient` if there is one, and else
-            every record for a patient of its own.
-        split_column: `train`, `validation` or `test`; None takes a column `split` if there is
-            one, and else 70 / 15 / 15 % of the patients by a hash of their id.
-        kind: `auto` is single-label if no record has several classes.
+        gain: ADC units a mV for all leads, for headers that are wrong about it; None believes
+            the headers.
+        physical: whether amplitudes are to one scale in all leads. Without it nobody checks that
+            I + III = II.
     """
 
-    labels: str = "labels.csv"
-    record_column: str = "record"
-    label_column: str = "label"
-    patient_column: str | None = None
-    split_column: str | None = None
-    kind: Literal["auto", "multi-label", "single-label"] = "auto"
+    gain: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    physical: bool = True
 
 
-class WFDBFolder(Cohort):
+class WFDBFolder(LabelTable):
     """A folder of WFDB records and a CSV of labels."""
 
+    name: ClassVar[str] = "wfdb"
     settings_class: ClassVar[type[CohortSettings]] = WFDBSettings
     settings: WFDBSettings
 
-    def index(self) -> CohortIndex:
-        """Records with patient, split and labels; see `Cohort.index`."""
-        s = self.settings
-        asked = [s.record_column, s.label_column, s.patient_column, s.split_column]
-        source = read_table(self._labels, [column for column in asked if column is not None])
-        records = source[s.record_column].str.strip()
-        patients = self._column(source, s.patient_column, "patient")
-        if patients is None:
-            log.warning("%s has no patient column: every record counts as a patient", self._labels)
-            patients = records
-        splits = self._column(source, s.split_column, "split")
-        labels = [_split_labels(text) for text in source[s.label_column]]
-        table = pd.DataFrame(
-            {
-                "record": records,
-                "patient": patients,
-                "split": [split_of_patient(p) for p in patients]
-                if splits is None
-                else [self._split(row, name) for row, name in enumerate(splits)],
-                "label": [LABEL_SEPARATOR.join(names) for names in labels],
-            }
-        )
-        return CohortIndex(table=table, tasks=(self._task(labels),))
-
     def read(self, record: str) -> Recording:
         """Read one record by its path in the folder; see `Cohort.read`."""
-        return read_wfdb(self._stem(record))
+        return read_wfdb(self.inside(record), self.settings.gain)
 
     def files(self, record: str) -> tuple[Path, ...]:
         """Header and signal files."""
-        return wfdb_files(self._stem(record))
+        return wfdb_files(self.inside(record))
 
-    def tables(self) -> tuple[Path, ...]:
-        """The label file."""
-        return (self._labels,)
-
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
+    def shape(self, record: str) -> RecordShape:
+        """Rate, length and leads from the header."""
+        return wfdb_shape(self.inside(record))
 
     @property
-    def _labels(self) -> Path:
-        return self._folder / self.settings.labels
-
-    def _stem(self, record: str) -> Path:
-        stem = self._folder / record
-        # A label file is somebody's input: it must not lead a reader out of its folder.
-        if not stem.resolve().is_relative_to(self._folder.resolve()):
-            raise RecordError("lies outside the dataset's folder")
-        return stem
-
-    def _column(self, source: pd.DataFrame, asked: str | None, usual: str) -> pd.Series[str] | None:
-        name = asked or usual
-        return source[name].str.strip() if name in source.columns else None
-
-    def _split(self, row: int, name: str) -> Split:
-        if name.lower() not in _SPLIT_NAMES:
-            raise DataError(
-                f"{self._labels}, line {row + 2}: split '{name}' is none of train, validation, "
-                f"test."
-            )
-        return _SPLIT_NAMES[name.lower()]
-
-    def _task(self, labels: list[list[str]]) -> Task:
-        classes = tuple(sorted({name for names in labels for name in names}))
-        if len(classes) < 2:
-            raise DataError(
-                f"{self._labels}: column '{self.settings.label_column}' has "
-                f"{len(classes)} classes; a comparison needs at least two."
-            )
-        several = any(len(names) > 1 for names in labels)
-        kind = self.settings.kind
-        if kind == "auto":
-            kind = "multi-label" if several else "single-label"
-        if kind == "single-label" and several:
-            raise DataError(
-                f"{self._labels}: some records have several labels; set wfdb.kind to multi-label."
-            )
-        return Task("label", classes, kind)
-
-
-def _split_labels(text: str) -> list[str]:
-    return sorted({name.strip() for name in text.split(LABEL_SEPARATOR) if name.strip()})
+    def physical(self) -> bool:
+        """As the settings say."""
+        return self.settings.physical
