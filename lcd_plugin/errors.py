@@ -41,9 +41,20 @@ class MemoryShortageError(LcdBenchError):
 
 
 class RecordError(LcdBenchError):
-    """One record cannot be used; it is named, counted and left out."""
+    """One record cannot be used; it is named, counted and left out.
+
+    Args:
+        reason: what is wrong, as a phrase that follows the record's name.
+        kind: one of the kinds of finding of the quality gate.
+        lead: the lead concerned, if it is one.
+    """
 
     exit_code = 5
+
+    def __init__(self, reason: str, *, kind: str = "unreadable", lead: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.lead = lead
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ import typer
 from lcd_plugin.errors import LcdBenchError
 
 SPINS = "2000"
-COMPLETE, BUG, CELLS_FAILED, INTERRUPTED = 0, 1, 3, 130
+COMPLETE, BUG, CELLS_FAILED, GATE_FAILED, INTERRUPTED = 0, 1, 3, 4, 130
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lcd_plugin import __version__
+from lcd_plugin.cli.data import data_app
 from lcd_plugin.cli.list import list_command
 from lcd_plugin.cli.report import report_command
 from lcd_plugin.cli.run import run_command
@@ -40,6 +41,7 @@ def _options(
 app.command("run")(run_command)
 app.command("report")(report_command)
 app.command("list")(list_command)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lcd_plugin.bench.runner import CellEvent
+if TYPE_CHECKING:
+    # Data commands show progress too, and need no torch.
+    from lcd_plugin.bench.runner import CellEvent
 
 ENDED = ("cached", "done", "failed", "blocked")
 
@@ -27,17 +30,17 @@ def _bars(console: Console) -> Progress:
 
 
 @contextmanager
-def preparing() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress of preparing records: (dataset, done, total)."""
+def preparing(doing: str = "preparing") -> Iterator[Callable[[str, int, int], None]]:
+    """Progress of reading records: (dataset, done, total)."""
     console = Console(stderr=True)
     with _bars(console) as bars:
         tasks: dict[str, object] = {}
 
         def progress(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(f"preparing {name}", total=total)
+                tasks[name] = bars.add_task(f"{doing} {name}", total=total)
                 if not console.is_terminal:
-                    console.print(f"preparing {total} records of {name}", markup=False)
+                    console.print(f"{doing} {total} records of {name}", markup=False)
             bars.update(tasks[name], completed=done)  # type: ignore[arg-type]
 
         yield progress

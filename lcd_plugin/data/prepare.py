@@ -6,36 +6,31 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from filelock import FileLock
 
-from lcd_plugin.data.signals import shape_recording
+from lcd_plugin.data.chunks import CHUNK_RECORDS, CohortRecipe, shape_chunk
+from lcd_plugin.data.journal import PartialStore
+from lcd_plugin.data.parallel import in_order
+from lcd_plugin.data.release import release_sums
 from lcd_plugin.data.splits import check_splits, limit_records
-from lcd_plugin.data.store import (
-    LEFT_OUT,
-    MANIFEST,
-    SIGNALS,
-    TABLE,
-    Manifest,
-    Store,
-    TaskEntry,
-    fingerprint_of,
-    sha256_of,
-)
-from lcd_plugin.errors import DataError, RecordError
+from lcd_plugin.data.store import MANIFEST, Store, fingerprint_of
+from lcd_plugin.data.write_store import write_store
+from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lcd_plugin.data.cohort import Cohort, CohortIndex
     from lcd_plugin.data.settings import DataSettings
 
 log = logging.getLogger(__name__)
 
 # Raise it when shaping changes: stores of older versions are then made anew.
-PREPARE_VERSION = 1
+PREPARE_VERSION = 2
 
 Progress = Callable[[int, int], None]
 
@@ -57,38 +52,53 @@ def prepare(
     settings: DataSettings,
     limit: int | None = None,
     progress: Progress = lambda done, total: None,
+    jobs: int | None = None,
 ) -> Store:
     """Open the store of a cohort under `settings`, making it first if it is not there.
+
+    A preparation that was killed goes on where it was; two at a time wait for each other.
 
     Args:
         cohort: the dataset.
         dataset: its name.
         dataset_version: version of its spec.
-        settings: leads, rate, length and normalisation.
+        settings: leads, rate, length, normalisation and quality.
         limit: use only so many records, sampled with a fixed seed.
         progress: called with the number of records done and their total.
+        jobs: processes that read and shape at most; None is one for each core.
 
     Returns:
-        The store; its `left_out` names the records that could not be used.
+        The store; its `quality` names what was found, its `left_out` what could not be used.
 
     Raises:
         DataError: the dataset is unusable as a whole.
     """
     index = cohort.index()
     table = index.table if limit is None else limit_records(index.table, limit)
+    check_splits(table, dataset)
     identity = {
-        "prepare": PREPARE_VERSION,
         "dataset": dataset,
         "dataset_version": dataset_version,
         "cohort_settings": cohort.settings.model_dump(mode="json"),
         "data": settings.model_dump(mode="json"),
         "limit": limit,
     }
-    stamp = fingerprint_of(identity | {"files": _stamps(cohort, table)})
+    versions = {"prepare": PREPARE_VERSION}
+    stamp = fingerprint_of(identity | versions | {"files": _stamps(cohort, table)})
     folder = cache_folder() / "stores" / f"{dataset}-{stamp[:16]}"
     if not (folder / MANIFEST).is_file():
+        partial = folder.with_name(f".{folder.name}.partial")
+        lock = folder.with_name(f".{folder.name}.lock")
         try:
-            _make(cohort, index, table, identity, settings, folder, progress)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                try:
+                    _make(cohort, index, table, identity, settings, folder, partial, progress, jobs)
+                finally:
+                    lock.unlink(missing_ok=True)
+        except DataError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         except OSError as error:
             raise DataError(
                 f"No store can be written to {folder.parent} ({error.strerror}); "
@@ -99,19 +109,14 @@ def prepare(
 
 def _stamps(cohort: Cohort, table: pd.DataFrame) -> list[tuple[str, int, int]]:
     """Name, size and time of every source file: enough to see a change without reading it."""
-    files = [*cohort.tables(), *(f for record in table["record"] for f in _files(cohort, record))]
     stamps = []
-    for file in files:
-        status = file.stat()
-        stamps.append((str(file.resolve()), status.st_size, status.st_mtime_ns))
+    for file in cohort.sources(table["record"]):
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        stamps.append((str(file.absolute()), status.st_size, status.st_mtime_ns))
     return stamps
-
-
-def _files(cohort: Cohort, record: str) -> tuple[Path, ...]:
-    try:
-        return cohort.files(record)
-    except RecordError:
-        return ()
 
 
 def _make(
@@ -121,99 +126,46 @@ def _make(
     identity: dict[str, Any],
     settings: DataSettings,
     folder: Path,
+    partial: Path,
     progress: Progress,
+    jobs: int | None,
 ) -> None:
     """Write a store beside its place and move it there when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        source = hashlib.sha256()
-        for path in cohort.tables():
-            source.update(path.read_bytes())
-        kept, left_out = _write_signals(cohort, table, settings, workplace, source, progress)
-        _report(left_out, identity["dataset"])
-        if not kept:
-            raise DataError(_nothing_left(identity["dataset"], left_out))
-        used = table.iloc[kept].reset_index(drop=True)
-        check_splits(used, identity["dataset"])
-        used.to_csv(workplace / TABLE, index=False)
-        pd.DataFrame(left_out, columns=["record", "reason"]).to_csv(
-            workplace / LEFT_OUT, index=False
-        )
-        identity = {k: v for k, v in identity.items() if k != "prepare"}
-        content = {"source_sha256": source.hexdigest(), "records": list(used["record"])}
-        manifest = Manifest(
-            **identity,
-            n_records=len(used),
-            n_left_out=len(left_out),
-            tasks=tuple(
-                TaskEntry(name=t.name, classes=t.classes, kind=t.kind) for t in index.tasks
-            ),
-            source_sha256=source.hexdigest(),
-            fingerprint=fingerprint_of(identity | content | {"prepare": PREPARE_VERSION}),
-            checksums={name: sha256_of(workplace / name) for name in (SIGNALS, TABLE, LEFT_OUT)},
-        )
-        (workplace / MANIFEST).write_text(manifest.model_dump_json(indent=1))
-        _settle(workplace, folder)
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+    if (folder / MANIFEST).is_file():
+        return  # another process made it while this one waited
+    rows = PartialStore(partial, 2 * len(settings.leads) * settings.samples)
+    _shape_all(cohort, tuple(table["record"]), settings, rows, progress, jobs)
+    source = hashlib.sha256()
+    for path in cohort.tables():
+        source.update(path.read_bytes())
+    for result in rows.results:
+        source.update(result.digest.encode())
+    shaped_by = identity | {"prepare": PREPARE_VERSION}
+    write_store(partial, rows, index, table, identity, shaped_by, source.hexdigest())
+    if folder.exists():
+        # Without a manifest it is no store.
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    PartialStore.clear(folder)
 
 
-def _write_signals(
+def _shape_all(
     cohort: Cohort,
-    table: pd.DataFrame,
+    records: tuple[str, ...],
     settings: DataSettings,
-    workplace: Path,
-    source: Any,
+    rows: PartialStore,
     progress: Progress,
-) -> tuple[list[int], list[tuple[str, str]]]:
-    kept: list[int] = []
-    left_out: list[tuple[str, str]] = []
-    with (workplace / SIGNALS).open("wb") as file:
-        for row, record in enumerate(table["record"]):
-            try:
-                for content in _contents(cohort, record):
-                    source.update(content)
-                signal = shape_recording(cohort.read(record), settings)
-            except RecordError as error:
-                left_out.append((record, str(error)))
-            else:
-                file.write(signal.tobytes())
-                kept.append(row)
-            progress(row + 1, len(table))
-    return kept, left_out
-
-
-def _contents(cohort: Cohort, record: str) -> list[bytes]:
-    try:
-        return [path.read_bytes() for path in _files(cohort, record)]
-    except OSError as error:
-        raise RecordError(f"not readable ({error.strerror})") from error
-
-
-def _settle(workplace: Path, folder: Path) -> None:
-    try:
-        workplace.rename(folder)
-    except OSError:
-        # Another process was quicker with the same store, or an unusable one lies there.
-        if (folder / MANIFEST).is_file():
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        workplace.rename(folder)
-
-
-def _report(left_out: list[tuple[str, str]], dataset: str) -> None:
-    for record, reason in left_out[:5]:
-        log.warning("%s: record %s is left out: %s", dataset, record, reason)
-    if len(left_out) > 5:
-        log.warning("%s: %d more records are left out", dataset, len(left_out) - 5)
-
-
-def _nothing_left(dataset: str, left_out: list[tuple[str, str]]) -> str:
-    if not left_out:
-        return f"Dataset '{dataset}' has no records."
-    record, reason = left_out[0]
-    return (
-        f"Dataset '{dataset}' has no usable record: all {len(left_out)} were left out, "
-        f"the first ({record}) because: {reason}."
-    )
+    jobs: int | None,
+) -> None:
+    done = len(rows.results)
+    if done:
+        log.warning("%d of %d records were prepared before", done, len(records))
+    progress(done, len(records))
+    sums = release_sums(cohort.path)
+    recipe = CohortRecipe.of(cohort)
+    starts = range(done, len(records), CHUNK_RECORDS)
+    chunks = (records[start : start + CHUNK_RECORDS] for start in starts)
+    pieces = ((recipe, chunk, settings, sums and sums.of(cohort, chunk)) for chunk in chunks)
+    for chunk_done in in_order(shape_chunk, pieces, len(starts), jobs):
+        rows.append(chunk_done)
+        progress(len(rows.results), len(records))

@@ -12,26 +12,60 @@ MIN_SAMPLES = 32
 PAPER_LEADS = ("II", "III", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
+class QualitySettings(BaseModel):
+    """What happens to a record with a finding of the quality gate; none goes unlisted.
+
+    `drop` leaves the record out, `mask` sets the lead to zero, `keep` only lists it. Records that
+    cannot be read, are cut or differ from the release's checksums are always left out, and so are
+    records none of whose leads carries a signal.
+
+    Attributes:
+        missing: a lead is not there and does not follow from others.
+        nan: a lead has samples that are marked as missing.
+        flat: a lead is constant for half of the record or more.
+        railed: a lead stays at its limit for 0.1 s or more, far from its baseline.
+        amplitude: a lead leaves its median by more than 20 mV, or no lead spans 0.1 mV.
+        gain: limb leads contradict Einthoven and Goldberger, so their gains are wrong.
+        duplicate: the same samples as another record's; `drop` keeps one of them, in the test
+            part rather than in validation, there rather than in training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    missing: Literal["drop", "mask"] = "drop"
+    nan: Literal["drop", "mask"] = "drop"
+    flat: Literal["drop", "mask", "keep"] = "keep"
+    railed: Literal["drop", "mask", "keep"] = "keep"
+    amplitude: Literal["drop", "mask", "keep"] = "keep"
+    gain: Literal["drop", "keep"] = "keep"
+    duplicate: Literal["drop", "keep"] = "drop"
+
+
 class DataSettings(BaseModel):
     """Shape and scale of prepared records.
 
     Attributes:
         rate: sampling rate in Hz after resampling.
-        seconds: length of a record in s; longer ones are cut to their middle, shorter ones left
-            out.
+        seconds: length of a prepared record in s.
+        longer: longer records are cut to their `middle`, or into as many `windows` as fit.
+        shorter: shorter records are left out (`drop`), or get zeros at both ends (`pad`).
         leads: leads by name, in the order of the store. The default is the paper's: the limb
             leads that it drops are linear combinations of II and III.
         normalisation: `physical` keeps amplitude ((mV - median of the lead) / 0.25 mV, clipped at
             30), `record` is a z-score over all leads together, `lead` one for each lead as in the
             paper.
+        quality: what happens to records with flaws.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: float = Field(100.0, gt=0, le=10_000)
     seconds: float = Field(10.0, gt=0, allow_inf_nan=False)
+    longer: Literal["middle", "windows"] = "middle"
+    shorter: Literal["drop", "pad"] = "drop"
     leads: tuple[str, ...] = PAPER_LEADS
     normalisation: Literal["physical", "record", "lead"] = "physical"
+    quality: QualitySettings = QualitySettings()
 
     @field_validator("leads")
     @classmethod

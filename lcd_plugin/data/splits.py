@@ -30,7 +30,7 @@ def split_of_patient(patient: str) -> Split:
 
 
 def check_splits(table: pd.DataFrame, dataset: str) -> None:
-    """Raise DataError if a record appears twice, a patient is in two parts or a part is empty."""
+    """Raise DataError if a record appears twice or a patient is in two parts."""
     twice = table.loc[table["record"].duplicated(), "record"]
     if len(twice):
         raise DataError(f"Dataset '{dataset}' names the record {twice.iloc[0]} more than once.")
@@ -41,9 +41,6 @@ def check_splits(table: pd.DataFrame, dataset: str) -> None:
             f"Dataset '{dataset}' has {len(shared)} patients in more than one of train, "
             f"validation and test, such as {', '.join(map(str, shared[:3]))}; split by patient."
         )
-    for split in SPLITS:
-        if not (table["split"] == split).any():
-            raise DataError(f"Dataset '{dataset}' has no {split} records.")
 
 
 def limit_records(table: pd.DataFrame, limit: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from lcd_plugin.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MANIFEST, SIGNALS, TABLE, LEFT_OUT = "manifest.json", "signals.f16", "records.csv", "left_out.csv"
+MANIFEST, SIGNALS, TABLE, QUALITY = "manifest.json", "signals.f16", "records.csv", "quality.csv"
 
 
 class TaskEntry(BaseModel):
@@ -37,6 +37,8 @@ class Manifest(BaseModel):
     """What a store holds and what shaped it.
 
     Attributes:
+        n_records: rows of the signals; a record cut into windows has several.
+        n_left_out: records that could not be used.
         fingerprint: hash of everything that shaped the signals and labels: source bytes,
             settings, versions. Stores with one fingerprint give the same numbers.
         checksums: SHA-256 of the store's own files.
@@ -80,7 +82,9 @@ class Store:
     Attributes:
         path: its folder.
         manifest: what it holds.
-        table: one row a record: record, patient, split and a column a task.
+        table: one line a row of the signals: record, window (0 unless a record was cut into
+            several), patient, split, a column a task, origin (the recording's name in all cohorts
+            that hold it) and content (hash of its samples).
     """
 
     path: Path
@@ -117,9 +121,25 @@ class Store:
         return np.memmap(self.path / SIGNALS, dtype=np.float16, mode="r", shape=shape)
 
     @cached_property
+    def quality(self) -> pd.DataFrame:
+        """Findings of the quality gate: columns record, lead, kind, reason, done."""
+        return pd.read_csv(self.path / QUALITY, dtype=str, keep_default_na=False)
+
+    @property
     def left_out(self) -> pd.DataFrame:
         """Records that could not be used: columns record and reason."""
-        return pd.read_csv(self.path / LEFT_OUT, dtype=str, keep_default_na=False)
+        rows = self.quality[self.quality["done"] == "left out"].drop_duplicates("record")
+        return rows[["record", "reason"]].reset_index(drop=True)
+
+    def check(self) -> None:
+        """Compare every byte with the manifest's checksums.
+
+        Raises:
+            DataError: a file was changed since the store was made.
+        """
+        for name, checksum in self.manifest.checksums.items():
+            if sha256_of(self.path / name) != checksum:
+                raise DataError(f"{self.path / name} was changed; delete the folder.")
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -131,14 +151,23 @@ class Store:
         return np.flatnonzero((self.table["split"] == split).to_numpy())
 
     def labels(self, task: Task, split: Split) -> Labels:
-        """The labelled records of a part."""
-        chosen = (self.table["split"] == split) & (self.table[task.name] != "")
-        rows = np.flatnonzero(chosen.to_numpy())
-        targets = np.zeros((len(rows), len(task.classes)), dtype=np.int8)
+        """The labelled records of a part.
+
+        Names that are no class of `task` count for nothing: a record of a single-label task with
+        such a name only is not labelled, one of a multi-label task has none of the classes.
+        """
+        texts = self.table[task.name].to_numpy()
+        rows = np.flatnonzero((self.table["split"] == split).to_numpy() & (texts != ""))
+        # Few combinations, many records: each text is read once.
+        codes, combinations = pd.factorize(texts[rows])
         column = {name: i for i, name in enumerate(task.classes)}
-        for i, text in enumerate(self.table[task.name].to_numpy()[rows]):
-            for name in text.split(LABEL_SEPARATOR):
-                targets[i, column[name]] = 1
+        known = np.zeros((len(combinations), len(task.classes)), dtype=np.int8)
+        for i, text in enumerate(combinations):
+            known[i, [column[name] for name in text.split(LABEL_SEPARATOR) if name in column]] = 1
+        targets = known[codes]
+        if task.kind == "single-label":
+            labelled = targets.any(axis=1)
+            rows, targets = rows[labelled], targets[labelled]
         patients = self.table["patient"].to_numpy(dtype=str)[rows]
         return Labels(rows=rows, targets=targets, patients=patients)
 

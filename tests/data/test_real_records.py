@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import wfdb
 
-from lcd_plugin.data.cohort import CohortSettings
-from lcd_plugin.data.cohorts.ptbxl import PTBXL, SUPERCLASSES
+from lcd_plugin.data.cohorts.ptbxl import PTBXL, SUPERCLASSES, PTBXLSettings
 from lcd_plugin.data.prepare import prepare
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.wfdb_reader import read_wfdb
@@ -27,7 +26,7 @@ def ptbxl(real_data: Path) -> Path:
 
 
 def cohort(folder: Path, rate: float = 100) -> PTBXL:
-    return PTBXL(folder, CohortSettings(), rate)
+    return PTBXL(folder, PTBXLSettings(), rate)
 
 
 def test_superclasses_and_folds_against_a_plain_reading(ptbxl: Path):
@@ -68,8 +67,8 @@ def test_500_hz_brought_to_100_hz_is_close_to_the_published_100_hz(ptbxl: Path):
     slow = ptbxl / "records100" / fast.parent.name / fast.name.replace("_hr", "_lr")
     from lcd_plugin.data.signals import shape_recording
 
-    ours = shape_recording(read_wfdb(fast), DataSettings()).astype(float)
-    theirs = shape_recording(read_wfdb(slow), DataSettings()).astype(float)
+    ours = shape_recording(read_wfdb(fast), DataSettings()).windows[0].astype(float)
+    theirs = shape_recording(read_wfdb(slow), DataSettings()).windows[0].astype(float)
     correlation = np.corrcoef(ours[:, 20:-20].ravel(), theirs[:, 20:-20].ravel())[0, 1]
     assert correlation > 0.99
 

@@ -1,0 +1,159 @@
+"""A chunk of records, read and shaped: the work that a preparing process does."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lcd_plugin.data.cohort import Cohort, CohortSettings, Recording
+from lcd_plugin.data.content import content_hash
+from lcd_plugin.data.quality import Finding
+from lcd_plugin.data.signals import Shaped, shape_recording
+from lcd_plugin.errors import RecordError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lcd_plugin.data.settings import DataSettings
+
+# Enough for a worker to be busy for a tenth of a second, few enough to be kept in memory.
+CHUNK_RECORDS = 64
+
+Listed = tuple[Finding, str]
+
+
+@dataclass(frozen=True)
+class CohortRecipe:
+    """How another process makes a cohort again; cheap to send, unlike what a cohort has read."""
+
+    cohort_class: type[Cohort]
+    path: Path | None
+    settings: CohortSettings
+    rate: float
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> CohortRecipe:
+        """The recipe of a cohort."""
+        return cls(type(cohort), cohort.path, cohort.settings, cohort.rate)
+
+
+@dataclass(frozen=True)
+class RecordResult:
+    """What became of one record.
+
+    Attributes:
+        record: its name.
+        windows: rows that it has in the chunk's signals, by number of the window.
+        content: hash of its samples, or "" if they could not be read.
+        digest: hash of its files' bytes, or of its samples where many records share a file.
+        findings: what is wrong with it, and what was done.
+    """
+
+    record: str
+    windows: tuple[int, ...]
+    content: str
+    digest: str
+    findings: tuple[Listed, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive records, shaped: `signals` has shape (rows, leads, samples)."""
+
+    signals: NDArray[np.float16]
+    results: tuple[RecordResult, ...]
+
+
+def shape_chunk(
+    recipe: CohortRecipe,
+    records: tuple[str, ...],
+    settings: DataSettings,
+    sums: dict[str, bytes] | None,
+) -> Chunk:
+    """Read and shape records; what cannot be used is said, nothing is raised.
+
+    Args:
+        recipe: of the cohort.
+        records: names of the index.
+        settings: what to bring them to.
+        sums: SHA-256 of the release by path of the file; None if it has none.
+    """
+    cohort = make_cohort(recipe)
+    signals, results = [], []
+    for record in records:
+        shaped, result = _shape_record(cohort, record, settings, sums)
+        results.append(result)
+        if shaped is not None:
+            signals.append(shaped.windows)
+    empty = np.empty((0, len(settings.leads), settings.samples), dtype=np.float16)
+    return Chunk(np.concatenate([empty, *signals]), tuple(results))
+
+
+@lru_cache(maxsize=2)
+def make_cohort(recipe: CohortRecipe) -> Cohort:
+    """The cohort of a recipe, made once a process."""
+    return recipe.cohort_class(recipe.path, recipe.settings, recipe.rate)
+
+
+def _shape_record(
+    cohort: Cohort, record: str, settings: DataSettings, sums: dict[str, bytes] | None
+) -> tuple[Shaped | None, RecordResult]:
+    digest, content = "", ""
+    try:
+        digest = source_digest(cohort, record, sums)
+        recording = read_record(cohort, record)
+        content = content_hash(recording)
+        digest = digest or content
+        shaped = shape_recording(recording, settings, physical=cohort.physical)
+    except RecordError as error:
+        return None, _unusable(record, digest, content, Finding(error.kind, error.lead, str(error)))
+    findings = shaped.findings
+    if shaped.numbers:
+        findings = tuple((f, "window left out" if d == "left out" else d) for f, d in findings)
+    return shaped, RecordResult(record, shaped.numbers, content, digest, findings)
+
+
+def _unusable(record: str, digest: str, content: str, finding: Finding) -> RecordResult:
+    return RecordResult(record, (), content, digest, ((finding, "left out"),))
+
+
+def read_record(cohort: Cohort, record: str) -> Recording:
+    """Read a record; a reader that trips over a file concerns this record only.
+
+    Raises:
+        RecordError: whatever the reader raised.
+    """
+    try:
+        return cohort.read(record)
+    except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        raise RecordError(f"not readable ({type(error).__name__}: {str(error)[:200]})") from error
+
+
+def source_digest(cohort: Cohort, record: str, sums: dict[str, bytes] | None) -> str:
+    """Hash of a record's files, compared with the release's own; "" where it shares them.
+
+    Raises:
+        RecordError: a file cannot be read or is not the release's.
+    """
+    if cohort.shared_files:
+        return ""
+    whole = hashlib.sha256()
+    for path in cohort.files(record):
+        try:
+            content = hashlib.sha256(path.read_bytes())
+        except OSError:
+            # Reading the record says what is missing.
+            continue
+        expected = sums.get(str(path)) if sums else None
+        if expected is not None and expected != content.digest():
+            raise RecordError(
+                f"{path.name} is not the release's: its SHA-256 differs from SHA256SUMS.txt",
+                kind="checksum",
+            )
+        whole.update(content.digest())
+    return whole.hexdigest()

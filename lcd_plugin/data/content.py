@@ -1,0 +1,33 @@
+"""What a recording is known by, whatever file, format or lead order it comes in."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lcd_plugin.data.leads import canonical_lead
+
+if TYPE_CHECKING:
+    from lcd_plugin.data.cohort import Recording
+
+# The other standard leads follow from these.
+INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def content_hash(recording: Recording) -> str:
+    """Hash of a recording's samples in whole microvolts, at its own rate.
+
+    Order, spelling and number of leads, file format, byte order and gain do not matter, so the
+    same recording in two cohorts has one hash; published at two rates it has two.
+    """
+    rows = {canonical_lead(name): i for i, name in enumerate(recording.leads)}
+    names = [lead for lead in INDEPENDENT_LEADS if lead in rows] or sorted(rows)
+    signal = recording.signal[[rows[lead] for lead in names]]
+    missing = np.isnan(signal)
+    if missing.any():
+        signal = np.where(missing, -1e6, signal)
+    microvolts = np.rint(np.clip(signal, -1e6, 1e6) * 1e3).astype("<i4")
+    head = f"{','.join(names)} {recording.rate:g} {microvolts.shape[1]}"
+    return hashlib.blake2b(head.encode() + microvolts.tobytes(), digest_size=16).hexdigest()
