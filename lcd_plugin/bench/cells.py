@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lcd_plugin.bench.plan import EvaluateCell, Plan, PretrainCell
+from lcd_plugin.bench.datasets import pretrain_rows
+from lcd_plugin.bench.plan import Plan
+from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.results import EvaluateResult, PretrainResult, pack_arrays
 from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.store import SIGNALS, Labels, Store
@@ -44,7 +46,7 @@ def compute_pretraining(
     settings = plan.suite.settings.get(cell.encoder, {})
     outcome = pretrain(
         partial(_build, planned.method_class, planned.config, cell.encoder, settings),
-        Records(store.path / SIGNALS, store.signals.shape, store.rows("train")),
+        Records(store.path / SIGNALS, store.signals.shape, pretrain_rows(store, plan.suite)),
         plan.suite.pretrain,
         plan.suite.views,
         seed=cell.seed,
@@ -88,7 +90,7 @@ def _build(
 
 
 class Evaluator:
-    """Evaluations one after another; features of the last encoder are kept for its next cell.
+    """Evaluations one after another; an encoder's features of a dataset are kept.
 
     Args:
         plan: the plan that the cells are from.
@@ -100,12 +102,12 @@ class Evaluator:
         self._plan = plan
         self._pretrained = pretrained
         self._device = device
-        self._kept: tuple[str, NDArray[np.float32]] | None = None
+        self._kept: tuple[tuple[str, str], NDArray[np.float32]] | None = None
 
     def compute(self, cell: EvaluateCell) -> tuple[EvaluateResult, dict[str, bytes]]:
         """Score the encoder of a cell; the result and its files by name."""
         store = self._plan.stores[cell.dataset]
-        task = next(t for t in store.tasks if t.name == cell.task)
+        task = next(t for t in self._plan.tasks[cell.dataset] if t.name == cell.task)
         parts: Parts = {s: store.labels(task, s) for s in ("train", "validation", "test")}
         train = parts["train"]
         chosen = label_subset(train.targets, cell.label_fraction, cell.seed, task.classes)
@@ -130,9 +132,11 @@ class Evaluator:
 
     def _features(self, cell: EvaluateCell, store: Store) -> NDArray[np.float32]:
         assert cell.pretrain_key is not None, "only trained or calibrated encoders are probed"
-        if self._kept is None or self._kept[0] != cell.pretrain_key:
+        wanted = cell.pretrain_key, cell.dataset
+        if self._kept is None or self._kept[0] != wanted:
+            self._kept = None  # the old features need not lie beside the new ones
             features = extract_features(self._encoder(cell), store.signals, self._device)
-            self._kept = cell.pretrain_key, features
+            self._kept = wanted, features
         return self._kept[1]
 
     def _probe(

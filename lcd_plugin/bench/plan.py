@@ -1,90 +1,22 @@
-"""Every cell of a suite with the hash of all that can change its numbers."""
+"""Every cell of a suite that can run, and what cannot, with the reason."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import ValidationError
 
-from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
-from lcd_plugin.bench.results import SCHEMA, key_of
-from lcd_plugin.bench.suite import Protocol, Suite, explain
-from lcd_plugin.data.cohort import SPLITS, Task
+from lcd_plugin.bench.available import UsableData, usable_data
+from lcd_plugin.bench.datasets import Progress
+from lcd_plugin.bench.planned import CellMaker, EvaluateCell, PlannedMethod, PretrainCell
+from lcd_plugin.bench.suite import Suite, explain
+from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.store import Store
 from lcd_plugin.encoders import create_encoder
 from lcd_plugin.errors import ConfigError, PluginError
-from lcd_plugin.evaluate.label_subsets import label_subset
-from lcd_plugin.methods.base import Method, MethodConfig
-from lcd_plugin.plugins import ENCODERS, METHODS, MethodSpec
-from lcd_plugin.pretrain.engine import check_batch
-from lcd_plugin.pretrain.settings import EngineSettings
-from lcd_plugin.views.leads import ALL_LEADS
-
-# Raise one when its numbers change for equal settings.
-PROTOCOL_VERSIONS = {"linear": 1, "finetune": 1, "knn": 1, "scratch": 1}
-ENGINE_VERSION = 2
-
-
-@dataclass(frozen=True)
-class PlannedMethod:
-    """A method with its validated settings."""
-
-    spec: MethodSpec
-    config: MethodConfig
-    method_class: type[Method]
-
-
-@dataclass(frozen=True)
-class PretrainCell:
-    """One pretraining: a method on a dataset with an encoder and a seed."""
-
-    identity: dict[str, Any]
-    method: str
-    encoder: str
-    dataset: str
-    seed: int
-    key: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", key_of(self.identity))
-
-    @property
-    def title(self) -> str:
-        """For progress and messages."""
-        return f"pretrain {self.method} on {self.dataset}, {self.encoder}, seed {self.seed}"
-
-
-@dataclass(frozen=True)
-class EvaluateCell:
-    """One score: an encoder on a task under a protocol at a label fraction.
-
-    Attributes:
-        protocol: the suite's protocol, or `scratch` for the supervised baseline.
-        pretrain_key: the pretraining whose encoder is scored; None for `scratch`.
-    """
-
-    identity: dict[str, Any]
-    method: str
-    encoder: str
-    dataset: str
-    task: str
-    protocol: Protocol | Literal["scratch"]
-    label_fraction: float
-    seed: int
-    pretrain_key: str | None
-    key: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", key_of(self.identity))
-
-    @property
-    def title(self) -> str:
-        """For progress and messages."""
-        return (
-            f"{self.protocol} {self.method} on {self.dataset}/{self.task}, {self.encoder}, "
-            f"{100 * self.label_fraction:.4g}% of labels, seed {self.seed}"
-        )
+from lcd_plugin.methods.base import Method
+from lcd_plugin.plugins import METHODS
 
 
 @dataclass(frozen=True)
@@ -95,15 +27,17 @@ class Plan:
         suite: what was asked for.
         precision: what `auto` came to.
         stores: the prepared datasets by name.
+        tasks: tasks of every dataset that is scored, with the classes that are.
         methods: methods by name.
         pretrain: cells in the order in which they run.
         evaluate: cells in the order in which they run.
-        unavailable: methods whose plugin cannot be loaded, with the reason.
+        unavailable: reasons by title (`method lcd`, `dataset ludb`) of what cannot be used.
     """
 
     suite: Suite
     precision: Literal["fp32", "bf16"]
     stores: dict[str, Store]
+    tasks: dict[str, tuple[Task, ...]]
     methods: dict[str, PlannedMethod]
     pretrain: tuple[PretrainCell, ...]
     evaluate: tuple[EvaluateCell, ...]
@@ -125,30 +59,39 @@ def make_plan(
 
     Raises:
         ConfigError: a setting is impossible.
-        DataError: a dataset is not usable.
+        DataError: no dataset is usable, or a record that is scored was seen before.
         PluginError: no method can be loaded.
     """
     methods, unavailable = _load_methods(suite)
     for name in suite.encoders:
         create_encoder(name, **suite.settings.get(name, {}))
-    stores = {name: open_store(name, suite, progress) for name in suite.datasets}
+    data = usable_data(suite, methods, progress)
     # Random draws differ between kinds of device, so that one key never means two of them.
     trained = {"precision": precision} | ({} if device == "cpu" else {"device": device})
+    pretrain, evaluate = _cells(suite, methods, data, trained)
+    unavailable |= data.unavailable
+    return Plan(suite, precision, data.stores, data.tasks, methods, pretrain, evaluate, unavailable)
+
+
+def _cells(
+    suite: Suite, methods: dict[str, PlannedMethod], data: UsableData, trained: dict[str, str]
+) -> tuple[tuple[PretrainCell, ...], tuple[EvaluateCell, ...]]:
     pretrain: list[PretrainCell] = []
-    evaluate: list[EvaluateCell] = []
-    for dataset, store in stores.items():
-        tasks = chosen_tasks(store, suite, dataset)
-        _check_data(suite, methods, store, tasks)
+    # By key: training from scratch has no pretraining dataset, so each of them makes it again.
+    evaluate: dict[str, EvaluateCell] = {}
+    for source in data.sources:
+        targets = tuple(data.tasks) if suite.pretrain_datasets else (source,)
         for encoder in suite.encoders:
             for seed in suite.seeds:
+                maker = CellMaker(suite, encoder, seed, trained)
                 for method in methods.values():
-                    cell = _pretrain_cell(suite, method, encoder, store, seed, trained)
-                    if cell is not None:
-                        pretrain.append(cell)
-                    evaluate += _evaluate_cells(
-                        suite, method, encoder, store, tasks, seed, trained, cell
-                    )
-    return Plan(suite, precision, stores, methods, tuple(pretrain), tuple(evaluate), unavailable)
+                    cell = maker.pretraining(method, data.stores[source])
+                    pretrain += [cell] if cell is not None else []
+                    for name in targets:
+                        store, tasks = data.stores[name], data.tasks[name]
+                        scores = maker.evaluations(method, store, tasks, cell)
+                        evaluate |= {score.key: score for score in scores}
+    return tuple(pretrain), tuple(evaluate.values())
 
 
 def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str]]:
@@ -158,10 +101,11 @@ def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str
         try:
             spec, method_class = METHODS.spec(name), METHODS.load(name)
         except PluginError as error:
-            unavailable[name] = str(error)
+            unavailable[f"method {name}"] = str(error)
             continue
         if not (isinstance(method_class, type) and issubclass(method_class, Method)):
-            unavailable[name] = f"The method '{name}' is no lcd_plugin.methods.base.Method."
+            reason = f"The method '{name}' is no lcd_plugin.methods.base.Method."
+            unavailable[f"method {name}"] = reason
             continue
         try:
             config = method_class.config_class.model_validate(suite.settings.get(name, {}))
@@ -171,127 +115,3 @@ def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str
     if not methods:
         raise PluginError(" ".join(unavailable.values()))
     return methods, unavailable
-
-
-def _check_data(
-    suite: Suite, methods: dict[str, PlannedMethod], store: Store, tasks: tuple[Task, ...]
-) -> None:
-    n_leads = len(store.manifest.data.leads)
-    for name, method in methods.items():
-        letters = set(method.method_class.views) - {ALL_LEADS}
-        if method.spec.kind == "pretraining" and len(letters) > n_leads:
-            raise ConfigError(
-                f"Method '{name}' needs {len(letters)} different leads, and data.leads has "
-                f"{n_leads}."
-            )
-    if any(m.spec.kind == "pretraining" for m in methods.values()):
-        check_batch(suite.pretrain.batch_size, len(store.rows("train")), suite.engine.devices)
-    for task in tasks:
-        for split in SPLITS:
-            targets = store.labels(task, split).targets
-            if not len(targets):
-                raise ConfigError(
-                    f"{store.manifest.dataset}/{task.name} has no labelled {split} records."
-                )
-        positives = store.labels(task, "test").targets.sum(axis=0)
-        if not ((positives > 0) & (positives < len(store.labels(task, "test").targets))).any():
-            raise ConfigError(
-                f"The test records of {store.manifest.dataset}/{task.name} have one class only, so "
-                f"nothing can be scored."
-            )
-        targets = store.labels(task, "train").targets
-        for seed in suite.seeds:
-            for fraction in suite.label_fractions:
-                label_subset(targets, fraction, seed, task.classes)
-
-
-def _base_identity(suite: Suite, encoder: str, store: Store, seed: int) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "engine": ENGINE_VERSION,
-        "encoder": encoder,
-        "encoder_version": ENCODERS.spec(encoder).version,
-        "encoder_settings": suite.settings.get(encoder, {}),
-        "dataset": store.manifest.dataset,
-        "data": store.manifest.fingerprint,
-        "seed": seed,
-    }
-
-
-def _pretrain_cell(
-    suite: Suite,
-    method: PlannedMethod,
-    encoder: str,
-    store: Store,
-    seed: int,
-    trained: dict[str, str],
-) -> PretrainCell | None:
-    if method.spec.kind == "supervised":
-        return None
-    identity = _base_identity(suite, encoder, store, seed) | {
-        "kind": "pretrain",
-        "method": method.spec.name,
-        "method_version": method.spec.version,
-    }
-    if method.spec.kind == "pretraining":
-        # An untrained encoder does not depend on the budget: changing it costs no new result.
-        identity |= {
-            "config": method.config.model_dump(mode="json"),
-            "pretrain": suite.pretrain.model_dump(mode="json"),
-            "views": suite.views.model_dump(mode="json"),
-            **trained,
-            **_rounding(suite.engine),
-        }
-    return PretrainCell(identity, method.spec.name, encoder, store.manifest.dataset, seed)
-
-
-def _rounding(engine: EngineSettings) -> dict[str, Any]:
-    """What of the engine changes numbers; nothing at its defaults."""
-    compiled = {"compile": "always"} if engine.compile == "always" else {}
-    return compiled | ({} if engine.devices == 1 else {"devices": engine.devices})
-
-
-def _evaluate_cells(
-    suite: Suite,
-    method: PlannedMethod,
-    encoder: str,
-    store: Store,
-    tasks: tuple[Task, ...],
-    seed: int,
-    trained: dict[str, str],
-    pretraining: PretrainCell | None,
-) -> list[EvaluateCell]:
-    base = _base_identity(suite, encoder, store, seed)
-    protocols = suite.protocols if pretraining is not None else ("scratch",)
-    cells = []
-    for task in tasks:
-        for protocol in protocols:
-            settings = suite.finetune if protocol == "scratch" else getattr(suite, protocol)
-            trains = protocol in ("finetune", "scratch")
-            for fraction in suite.label_fractions:
-                identity = base | {
-                    "kind": "evaluate",
-                    "method": method.spec.name,
-                    "method_version": method.spec.version,
-                    "pretrain_key": pretraining.key if pretraining else None,
-                    "task": task.name,
-                    "protocol": protocol,
-                    "protocol_version": PROTOCOL_VERSIONS[protocol],
-                    "protocol_settings": settings.model_dump(mode="json"),
-                    "label_fraction": fraction,
-                    **(trained if trains else {"precision": "fp32"}),
-                }
-                cells.append(
-                    EvaluateCell(
-                        identity,
-                        method.spec.name,
-                        encoder,
-                        store.manifest.dataset,
-                        task.name,
-                        protocol,  # type: ignore[arg-type]
-                        fraction,
-                        seed,
-                        pretraining.key if pretraining else None,
-                    )
-                )
-    return cells

@@ -13,7 +13,8 @@ import torch
 
 from lcd_plugin.bench.cells import Evaluator, compute_pretraining
 from lcd_plugin.bench.datasets import summary
-from lcd_plugin.bench.plan import EvaluateCell, Plan, PretrainCell
+from lcd_plugin.bench.plan import Plan
+from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.provenance import now, provenance
 from lcd_plugin.bench.results import (
     CellResult,
@@ -207,6 +208,8 @@ class Runner:
             "dataset": DATASETS.origin(cell.dataset),
             "encoder": ENCODERS.origin(cell.encoder),
         }
+        if isinstance(cell, EvaluateCell) and cell.pretrain_dataset not in (None, cell.dataset):
+            plugins["pretrain_dataset"] = DATASETS.origin(cell.pretrain_dataset)
         return self._provenance | {
             "plugins": {k: f"{o.distribution} {o.version}" for k, o in plugins.items()},
             "started": started,

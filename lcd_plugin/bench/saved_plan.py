@@ -15,7 +15,14 @@ PLAN = "plan.json"
 
 
 class SavedCell(BaseModel):
-    """A planned cell; `kind` is its method's, `pretrain_key` is set for evaluations of one."""
+    """A planned cell.
+
+    Attributes:
+        kind: its method's.
+        dataset: the one that is pretrained on, or scored.
+        pretrain_key, pretrain_dataset: for an evaluation, the pretraining behind it; None where
+            there is none, and `pretrain_dataset` also in plans from before it was written.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +37,7 @@ class SavedCell(BaseModel):
     protocol: str | None = None
     label_fraction: float | None = None
     pretrain_key: str | None = None
+    pretrain_dataset: str | None = None
 
 
 class SavedPlan(BaseModel):

@@ -20,12 +20,16 @@ Protocol = Literal["linear", "finetune", "knn"]
 
 
 class Suite(BaseModel):
-    """A comparison: every method x encoder x dataset x seed under one protocol.
+    """A comparison: every method x encoder x dataset x seed, scored alike.
 
     Attributes:
         name: short name, for titles.
         description: one sentence.
-        methods, datasets, encoders: names of plugins.
+        methods, datasets, encoders: names of plugins; `datasets` are those that are scored.
+        pretrain_datasets: datasets that are pretrained on, each for all of `datasets`; none is
+            each of `datasets` for itself.
+        pretrain_part: records of a pretraining dataset that are used: those of its training part,
+            or `all` of one that nothing is scored on.
         seeds: of weights, order of records, views and label subsets.
         label_fractions: shares of the labelled training records, in (0, 1].
         protocols: how encoders are scored.
@@ -41,6 +45,8 @@ class Suite(BaseModel):
     description: str = ""
     methods: tuple[str, ...] = Field(min_length=1)
     datasets: tuple[str, ...] = Field(min_length=1)
+    pretrain_datasets: tuple[str, ...] = ()
+    pretrain_part: Literal["train", "all"] = "train"
     encoders: tuple[str, ...] = Field(("vgg16_1d",), min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     label_fractions: tuple[float, ...] = Field((0.01, 0.1, 1.0), min_length=1)
@@ -57,7 +63,15 @@ class Suite(BaseModel):
     knn: KNNSettings = KNNSettings()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    @field_validator("seeds", "label_fractions", "methods", "datasets", "encoders", "protocols")
+    @property
+    def pretrained_on(self) -> tuple[str, ...]:
+        """Datasets that are pretrained on."""
+        return self.pretrain_datasets or self.datasets
+
+    @field_validator(
+        "seeds", "label_fractions", "methods", "datasets", "pretrain_datasets", "encoders",
+        "protocols",
+    )  # fmt: skip
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
@@ -86,19 +100,19 @@ def bundled_suites() -> dict[str, Path]:
 
 
 def load_suite(
-    name: str, assignments: Iterable[str] = (), flags: dict[str, Any] | None = None
+    name: str | None, assignments: Iterable[str] = (), flags: dict[str, Any] | None = None
 ) -> Suite:
     """Resolve a suite: defaults, then the file, then `--set`, then flags.
 
     Args:
-        name: a bundled suite or the path of a TOML file.
+        name: a bundled suite, the path of a TOML file, or None for defaults alone.
         assignments: `key=value` strings; keys are dotted, values are TOML.
         flags: nested values that override everything.
 
     Raises:
         ConfigError: no such suite, not TOML, an unknown key or an impossible value.
     """
-    document = _read(name)
+    document = _read(name) if name is not None else {}
     for assignment in assignments:
         path, value = _assignment(assignment)
         _merge(document, _nest(path, value))
@@ -157,7 +171,7 @@ def _merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
 def _check_names(suite: Suite) -> None:
     for registry, names in (
         (METHODS, suite.methods),
-        (DATASETS, suite.datasets),
+        (DATASETS, (*suite.pretrain_datasets, *suite.datasets)),
         (ENCODERS, suite.encoders),
     ):
         for name in names:

@@ -55,6 +55,15 @@ def run_command(
             "-d", "--dataset", metavar="NAME[=FOLDER]", help="A dataset and where it lies."
         ),
     ] = None,
+    pretrain_datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--pretrain-dataset",
+            metavar="NAME[=FOLDER]",
+            help="Pretrain on this dataset, in place of each on itself.",
+        ),
+    ] = None,
     encoders: Annotated[
         list[str] | None, typer.Option("-e", "--encoder", help="An encoder, again for more.")
     ] = None,
@@ -100,6 +109,8 @@ def run_command(
 
       lcd-bench run ptbxl -d ptbxl=FOLDER --seeds 0,1,2
 
+      lcd-bench run quick -p synthetic -d wfdb=FOLDER
+
       lcd-bench run quick -m lcd -m simclr --set lcd.gamma=0.01 --dry-run
     """
     from lcd_plugin.bench.suite import load_suite
@@ -107,7 +118,8 @@ def run_command(
     _only_local(executor, jobs)
     flags = _flags(
         methods=methods or None,
-        datasets=[d.partition("=")[0] for d in datasets] if datasets else None,
+        datasets=_names(datasets),
+        pretrain_datasets=_names(pretrain_datasets),
         encoders=encoders or None,
         seeds=_numbers("--seeds", seeds, int),
         label_fractions=_numbers("--label-fractions", label_fractions, float),
@@ -116,7 +128,7 @@ def run_command(
         precision=precision.value if precision else None,
         pretrain=_flags(epochs=epochs, batch_size=batch_size),
         engine=_flags(devices=devices),
-        settings=_folders(datasets or []),
+        settings=_folders([*(datasets or []), *(pretrain_datasets or [])]),
     )
     resolved = load_suite(suite, assignments or [], flags)
     out = out or Path("runs") / resolved.name
@@ -154,14 +166,24 @@ def _numbers(flag: str, text: str | None, kind: type[int] | type[float]) -> list
         raise ConfigError(f"{flag} takes numbers joined by commas; got '{text}'.") from error
 
 
+def _names(datasets: list[str] | None) -> list[str] | None:
+    return [text.partition("=")[0] for text in datasets] if datasets else None
+
+
 def _folders(datasets: list[str]) -> dict[str, Any]:
-    pairs = (text.partition("=") for text in datasets)
-    # Absolute, so that the saved suite means the same from any folder.
-    return {
-        name: {"path": str(Path(folder).expanduser().absolute())}
-        for name, equals, folder in pairs
-        if equals
-    }
+    from lcd_plugin.errors import ConfigError
+
+    found: dict[str, Any] = {}
+    for text in datasets:
+        name, equals, folder = text.partition("=")
+        # Absolute, so that the saved suite means the same from any folder.
+        path = str(Path(folder).expanduser().absolute())
+        if equals and found.setdefault(name, {"path": path}) != {"path": path}:
+            raise ConfigError(
+                f"Dataset '{name}' is given two folders, {found[name]['path']} and {path}; "
+                f"give it one."
+            )
+    return found
 
 
 def _plan(suite: Suite, device: Any) -> Plan:
@@ -204,7 +226,8 @@ def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
         status = "to do" if result is None else result.status
         cells.append({"key": cell.key, "title": cell.title, "status": status})
     if as_json:
-        typer.echo(json.dumps({"schema": 1, "out": str(out), "cells": cells}, indent=1))
+        document = {"schema": 1, "out": str(out), "cells": cells, "unavailable": plan.unavailable}
+        typer.echo(json.dumps(document, indent=1))
         return
     for entry in cells:
         typer.echo(f"{entry['status']:<9} {entry['key']}  {entry['title']}")

@@ -9,8 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lcd_plugin.report.exports import rank_text, ranked, seeds_text, tables
-from lcd_plugin.report.figures import words
+from lcd_plugin.report.exports import (
+    name_of,
+    not_beating_random,
+    rank_text,
+    ranked,
+    seeds_text,
+    tables,
+)
+from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import Leaderboard, Row
 
 
@@ -28,7 +35,7 @@ def print_board(board: Leaderboard) -> None:
             f"patients; = cannot be told apart from another",
             style="dim",
         )
-        behind = [row.method for row in ranked(rows) if row.beats_random is False]
+        behind = not_beating_random(rows)
         if behind:
             console.print(
                 Text(f"Not shown to be better than a random encoder: {', '.join(behind)}")
@@ -49,10 +56,12 @@ def _table(title: str, rows: list[Row]) -> Table:
         table.add_column(f"{words.share(fraction)}\n{labels[fraction]} labels", justify="right")
     table.add_column("pretraining\ns a seed", justify="right")
     table.add_column("records/s", justify="right")
-    by_place = {(row.method, row.label_fraction): row for row in rows}
+    names = series_names(rows)
+    by_place = {(name_of(row, names), row.label_fraction): row for row in rows}
     for best in ranked(rows):
-        name = Text(best.method, style="" if best.kind == "pretraining" else "dim")
-        scores = [_score(by_place.get((best.method, f))) for f in fractions]
+        own = name_of(best, names)
+        name = Text(own, style="" if best.kind == "pretraining" else "dim")
+        scores = [_score(by_place.get((own, f))) for f in fractions]
         wall = "" if best.kind == "supervised" else f"{best.pretrain_wall_s:.1f}"
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
         table.add_row(rank_text(best), name, *scores, wall, speed)

@@ -64,10 +64,8 @@ def collect(outs: list[Path]) -> Collected:
             if cell.key not in seen:
                 seen.add(cell.key)
                 _read_evaluation(out, cell, pretrained, collected)
-        for name, reason in plan.unavailable.items():
-            collected.unfinished.append(
-                UnfinishedCell(title=f"method {name}", status="failed", reason=reason)
-            )
+        for title, reason in plan.unavailable.items():
+            collected.unfinished.append(UnfinishedCell(title=title, status="failed", reason=reason))
         stale = _unplanned(out, plan)
         if stale:
             collected.notes.append(

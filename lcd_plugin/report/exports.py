@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from lcd_plugin.report.figures import words
+from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import METRIC_TITLES, Leaderboard, Row
 
 
@@ -71,18 +71,31 @@ def ranked(rows: list[Row]) -> list[Row]:
 
 def _table(rows: list[Row]) -> list[str]:
     fractions = sorted({row.label_fraction for row in rows})
-    by_place = {(row.method, row.label_fraction): row for row in rows}
+    names = series_names(rows)
+    by_place = {(name_of(row, names), row.label_fraction): row for row in rows}
     labels = {row.label_fraction: row.n_labels for row in rows}
     head = ["rank", "method", *(f"{words.share(f)} ({labels[f]} labels)" for f in fractions)]
     head += ["pretraining s", "records/s"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for best in ranked(rows):
-        scores = [by_place.get((best.method, f)) for f in fractions]
+        name = name_of(best, names)
+        scores = [by_place.get((name, f)) for f in fractions]
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
         wall = f"{best.pretrain_wall_s:.1f}" + (" (scratch)" if best.kind == "supervised" else "")
-        cells = [rank_text(best), _text(best.method), *map(score_text, scores), wall, speed]
+        cells = [rank_text(best), _text(name), *map(score_text, scores), wall, speed]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def name_of(row: Row, names: Mapping[tuple[str, str], str]) -> str:
+    """The name of a row's line, from `series_names` of its table."""
+    return names[row.method, row.pretrain_dataset]
+
+
+def not_beating_random(rows: list[Row]) -> list[str]:
+    """Names of what is not shown to beat `random` at the largest fraction of a table."""
+    names = series_names(rows)
+    return [name_of(row, names) for row in ranked(rows) if row.beats_random is False]
 
 
 def rank_text(row: Row) -> str:
@@ -109,9 +122,10 @@ def _footnotes(rows: list[Row]) -> list[str]:
         f"over patients. '=' marks a method that cannot be told apart from another one: the paired "
         f"interval of their difference includes zero. Machine: {_text(first.machine)}."
     ]
-    behind = [_text(r.method) for r in ranked(rows) if r.beats_random is False]
+    behind = not_beating_random(rows)
     if behind:
-        lines.append(f"Not shown to be better than a random encoder: {', '.join(behind)}.")
+        named = ", ".join(map(_text, behind))
+        lines.append(f"Not shown to be better than a random encoder: {named}.")
     if first.rare_classes:
         lines.append(f"Fewer than 10 test positives: {', '.join(map(_text, first.rare_classes))}.")
     return lines

@@ -15,26 +15,35 @@ from lcd_plugin.bench.results import key_of
 from lcd_plugin.evaluate.bootstrap import DRAWS, Interval, interval, patient_weights
 from lcd_plugin.evaluate.metrics import METRICS, RARE, macro, per_class
 from lcd_plugin.report.collect import Collected, Scored, collect
+from lcd_plugin.report.figures import series_names
 from lcd_plugin.report.model import DataSummary, Leaderboard, Row
 
 Floats = NDArray[np.float64]
+Place = tuple[str, str]  # method and pretraining dataset: what is averaged over seeds and ranked
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A method in one comparison under one metric.
+    """A method, pretrained on one dataset, in one comparison under one metric.
 
     Attributes:
         method: its name.
+        source: the pretraining dataset; "" for training from scratch.
         entries: its evaluations, one a seed.
         classes: metric by seed and class on the test records, shape (seeds, classes).
         draws: mean over seeds of the macro metric in every bootstrap draw, shape (draws,).
     """
 
     method: str
+    source: str
     entries: list[Scored]
     classes: Floats
     draws: Floats
+
+    @property
+    def kind(self) -> str:
+        """Kind of the method."""
+        return self.entries[0].cell.kind
 
     @property
     def mean(self) -> float:
@@ -49,9 +58,8 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         DataError: a folder holds no run.
     """
     collected = collect(outs)
-    rows: list[Row] = []
-    for comparison in _comparisons(collected.scored):
-        rows += _rows(comparison)
+    found = [pair for c in _comparisons(collected.scored) for pair in _rows(c)]
+    rows, names = _named(found)
     return Leaderboard(
         suite=" + ".join(dict.fromkeys(plan.suite for plan in collected.plans)),
         created=now(),
@@ -59,7 +67,12 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         unfinished=tuple(collected.unfinished),
         data=_data(collected),
         curves=tuple(collected.curves),
-        notes=(*collected.notes, *_seed_notes(rows), *_machine_notes(rows)),
+        notes=(
+            *collected.notes,
+            *_class_notes(rows, collected),
+            *_seed_notes(rows, names),
+            *_machine_notes(rows),
+        ),
         provenance=_provenance(collected.scored),
     )
 
@@ -97,30 +110,55 @@ def _comparisons(scored: list[Scored]) -> list[_Comparison]:
     ]
 
 
-def _rows(comparison: _Comparison) -> list[Row]:
+def _rows(comparison: _Comparison) -> list[tuple[Row, list[Place]]]:
+    """Rows of a comparison, each with the lines that it is tied with."""
     weights = patient_weights(comparison.entries[0].patients, DRAWS)
-    by_method = _by_method(comparison.entries)
-    rows: list[Row] = []
+    units = _units(comparison.entries)
+    rows: list[tuple[Row, list[Place]]] = []
     for metric in METRICS:
-        contenders = [_contender(name, metric, seeds, weights) for name, seeds in by_method.items()]
+        contenders = [_contender(*unit, metric, seeds, weights) for unit, seeds in units.items()]
         contenders.sort(key=lambda c: -c.mean)
         rows += [_row(comparison, metric, c, contenders) for c in contenders]
     return rows
 
 
-def _by_method(entries: list[Scored]) -> dict[str, list[Scored]]:
-    """Entries by method; one method under two settings counts as two, named by their hash.
+def _named(found: list[tuple[Row, list[Place]]]) -> tuple[list[Row], list[str]]:
+    """Rows with the names of what they are tied with, and their own.
 
-    Only seeds may be averaged over: two folders can hold one method with different settings.
+    How a line is called follows from all rows of its table, whatever their fraction and metric.
     """
-    variants: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    tables: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row, _ in found:
+        tables[row.dataset, row.task, row.encoder, row.protocol].append(row)
+    called = {place: series_names(rows) for place, rows in tables.items()}
+    named, own = [], []
+    for row, ties in found:
+        names = called[row.dataset, row.task, row.encoder, row.protocol]
+        named.append(row.model_copy(update={"tied_with": tuple(names[place] for place in ties)}))
+        own.append(names[row.method, row.pretrain_dataset])
+    return named, own
+
+
+def _units(entries: list[Scored]) -> dict[Place, list[Scored]]:
+    """Entries by method and pretraining dataset: what is averaged over seeds and compared.
+
+    One method under two settings counts as two, named by their hash. Only seeds may be averaged
+    over: two folders can hold one method with different settings.
+    """
+    variants: dict[tuple[str, str, str], list[Scored]] = defaultdict(list)
     for entry in entries:
-        variants[(entry.cell.method, _variant(entry))].append(entry)
-    names = [method for method, _ in variants]
+        variants[(entry.cell.method, _source(entry), _variant(entry))].append(entry)
+    units = [(method, source) for method, source, _ in variants]
     return {
-        f"{method}@{variant}" if names.count(method) > 1 else method: seeds
-        for (method, variant), seeds in variants.items()
+        (f"{method}@{variant}" if units.count((method, source)) > 1 else method, source): seeds
+        for (method, source, variant), seeds in variants.items()
     }
+
+
+def _source(entry: Scored) -> str:
+    cell = entry.cell
+    # Plans from before it was written are of runs in which it was the scored dataset.
+    return "" if cell.kind == "supervised" else cell.pretrain_dataset or cell.dataset
 
 
 def _variant(entry: Scored) -> str:
@@ -130,7 +168,9 @@ def _variant(entry: Scored) -> str:
     return key_of({"own": own, "pretraining": {**pretraining, "seed": None}})[:8]
 
 
-def _contender(name: str, metric: str, entries: list[Scored], weights: Floats) -> Contender:
+def _contender(
+    method: str, source: str, metric: str, entries: list[Scored], weights: Floats
+) -> Contender:
     once = np.ones((1, weights.shape[1]))
     classes, draws = [], []
     for e in entries:
@@ -138,24 +178,26 @@ def _contender(name: str, metric: str, entries: list[Scored], weights: Floats) -
         classes.append(both[0])
         # A draw may miss a rare class altogether; its mean is then over the others.
         draws.append(macro(both[1:]))
-    return Contender(name, entries, np.stack(classes), np.mean(draws, axis=0))
+    return Contender(method, source, entries, np.stack(classes), np.mean(draws, axis=0))
 
 
-def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[Contender]) -> Row:
+def _row(
+    comparison: _Comparison, metric: str, own: Contender, contenders: list[Contender]
+) -> tuple[Row, list[Place]]:
     first = own.entries[0]
     cell, result = first.cell, first.result
-    against = {c.method: interval(own.draws - c.draws) for c in contenders if c is not own}
+    against = [(c, interval(own.draws - c.draws)) for c in contenders if c is not own]
     bounds = interval(own.draws)
     macros = macro(own.classes)
     positives = first.targets.sum(axis=0)
     rare = tuple(n for n, count in zip(result.classes, positives, strict=True) if count < RARE)
     common = [i for i, count in enumerate(positives) if count >= RARE]
     means = np.mean(own.classes, axis=0)
-    return Row(
+    row = Row(
         method=own.method,
         kind=cell.kind,
         encoder=cell.encoder,
-        pretrain_dataset="" if cell.kind == "supervised" else cell.dataset,
+        pretrain_dataset=own.source,
         dataset=comparison.dataset,
         task=cell.task or "",
         protocol=comparison.protocol,
@@ -168,9 +210,9 @@ def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[
         seed_std=float(macros.std(ddof=1)) if len(macros) > 1 else None,
         n_seeds=len(own.entries),
         n_test=result.n_test,
-        rank=1 + sum(i.high < 0 for i in against.values()),
-        tied_with=tuple(m for m, i in against.items() if not i.excludes_zero),
-        beats_random=_beats_random(cell.kind, against),
+        rank=1 + sum(i.high < 0 for _, i in against),
+        tied_with=(),
+        beats_random=_beats_random(own, against),
         mean_without_rare=float(macro(means[common])) if common else own.mean,
         rare_classes=rare,
         per_class={
@@ -178,12 +220,17 @@ def _row(comparison: _Comparison, metric: str, own: Contender, contenders: list[
         },
         **_cost(own.entries),
     )
+    return row, [(c.method, c.source) for c, i in against if not i.excludes_zero]
 
 
-def _beats_random(kind: str, against: dict[str, Interval]) -> bool | None:
-    if kind == "random" or "random" not in against:
-        return None
-    return against["random"].low > 0
+def _beats_random(own: Contender, against: list[tuple[Contender, Interval]]) -> bool | None:
+    """Against the `random` of the same pretraining dataset; `supervised` against each."""
+    lows = [
+        i.low
+        for c, i in against
+        if c.kind == "random" and (c.source == own.source or own.kind == "supervised")
+    ]
+    return all(low > 0 for low in lows) if lows and own.kind != "random" else None
 
 
 def _cost(entries: list[Scored]) -> dict[str, Any]:
@@ -206,9 +253,21 @@ def _machine(provenance: dict[str, Any]) -> str:
     return str(machine.get("name", "unknown"))
 
 
-def _seed_notes(rows: list[Row]) -> list[str]:
+def _class_notes(rows: list[Row], collected: Collected) -> list[str]:
+    scored = {(row.dataset.partition("@")[0], row.task) for row in rows}
+    return [
+        f"{data.dataset} / {task}: not scored, since the training part has no record with the "
+        f"class, or none without: {', '.join(classes)}."
+        for data in _data(collected)
+        for task, classes in data.classes_left_out.items()
+        if (data.dataset, task) in scored
+    ]
+
+
+def _seed_notes(rows: list[Row], names: list[str]) -> list[str]:
     most = max((row.n_seeds for row in rows), default=0)
-    fewer = sorted({f"{row.method} ({row.n_seeds})" for row in rows if row.n_seeds < most})
+    called = zip(rows, names, strict=True)
+    fewer = sorted({f"{name} ({row.n_seeds})" for row, name in called if row.n_seeds < most})
     if not fewer:
         return []
     return [

@@ -24,6 +24,9 @@ class Row(_Document):
     Attributes:
         method: its name.
         kind: `pretraining`, or which baseline.
+        pretrain_dataset: dataset whose records the encoder was pretrained on (for `random`,
+            calibrated on); "" for `supervised`.
+        dataset: dataset that was scored.
         task: the set of classes of `dataset` that was predicted.
         label_fraction: share of the training labels that was used, in (0, 1].
         n_labels: labelled training records at that fraction.
@@ -35,11 +38,14 @@ class Row(_Document):
             `mean` if there are none.
         rare_classes: those classes.
         per_class: mean over seeds for every class.
-        rank: 1 + the number of methods that are better by the paired bootstrap interval, within
-            one dataset, task, encoder, protocol, fraction and metric.
-        tied_with: methods whose paired difference to this one has an interval around zero.
-        beats_random: whether the paired interval to `random` is above zero; None for `random`
-            itself or where it was not run.
+        rank: 1 + the number of rows that are better by the paired bootstrap interval, within
+            one dataset, task, encoder, protocol, fraction and metric. A method that was pretrained
+            on several datasets has a row for each.
+        tied_with: rows whose paired difference to this one has an interval around zero, by method,
+            or as `lcd (pretrained on ptbxl)` where pretraining datasets must be told apart.
+        beats_random: whether the paired interval to `random` of the same pretraining dataset is
+            above zero (for `supervised`, to every `random`); None for `random` itself or where it
+            was not run.
         pretrain_wall_s: mean pretraining seconds of a seed (training from scratch for
             `supervised`).
         records_per_s: records that one second of training steps takes in.
@@ -97,6 +103,10 @@ class DataSummary(_Document):
     left_out: tuple[tuple[str, str], ...] = Field(description="(record, reason), the first few")
     settings: dict[str, Any]
     tasks: dict[str, dict[str, int]] = Field(description="task -> class -> records with it")
+    classes_left_out: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="task -> classes without a positive or a negative training record",
+    )
 
 
 class Curve(_Document):

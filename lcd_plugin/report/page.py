@@ -16,13 +16,14 @@ from markupsafe import Markup
 from lcd_plugin.report.figures import (
     ClassTable,
     Look,
+    Series,
     TrainingPanel,
     assign_looks,
     class_table,
     cost_figure,
     efficiency_figure,
     pareto_front,
-    series_names,
+    series_of,
     training_panels,
     words,
 )
@@ -58,7 +59,7 @@ class ComparisonView:
     group: Comparison
     metric: str
     fraction: float
-    names: Mapping[tuple[str, str], str]
+    series: Mapping[tuple[str, str], Series]
     efficiency: Picture
     rows: tuple[Row, ...]
     costs: tuple[CostView, ...]
@@ -158,19 +159,23 @@ def _comparison_view(
         group=group,
         metric=metric,
         fraction=fraction,
-        names=series_names(rows),
-        efficiency=_picture(*(efficiency_figure(rows, looks, width) for width in (WIDE, PHONE))),
+        series=series_of(group.rows, looks),
+        efficiency=_picture(
+            *(efficiency_figure(rows, looks, width, group.rows) for width in (WIDE, PHONE))
+        ),
         rows=tuple(sorted(rows, key=lambda row: (-row.label_fraction, row.rank, -row.mean))),
-        costs=tuple(_cost_view(top, machine, looks) for machine in group.machines),
+        costs=tuple(_cost_view(top, machine, looks, group.rows) for machine in group.machines),
         classes=class_table(top, records),
     )
 
 
-def _cost_view(rows: Sequence[Row], machine: str, looks: Mapping[str, Look]) -> CostView:
+def _cost_view(
+    rows: Sequence[Row], machine: str, looks: Mapping[str, Look], of: Sequence[Row]
+) -> CostView:
     own = [row for row in rows if row.machine == machine]
     return CostView(
         machine=machine,
-        picture=_picture(*(cost_figure(own, looks, width) for width in (WIDE, PHONE))),
+        picture=_picture(*(cost_figure(own, looks, width, of) for width in (WIDE, PHONE))),
         rows=tuple(own),
         front=frozenset(pareto_front([(row.pretrain_wall_s, row.mean) for row in own])),
     )

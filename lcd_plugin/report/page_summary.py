@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import words
+from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import METRIC_TITLES, Row
+
+Names = Mapping[tuple[str, str], str]
 
 MIN_SAVING = 1.0  # seconds: a smaller difference in wall-time is not worth a sentence
 
@@ -56,6 +58,22 @@ class Comparison:
         return sorted(rows, key=lambda row: (not math.isfinite(row.mean), row.rank, -row.mean))
 
 
+def own_random(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The `random` that shows whether pretraining helped a row: that of its pretraining dataset.
+
+    For `supervised`, which has none, it is the best.
+
+    Args:
+        row: the row.
+        rows: all rows that it is compared with, best first.
+    """
+    for other in rows:
+        same = other.pretrain_dataset == row.pretrain_dataset
+        if other.kind == "random" and (same or row.kind == "supervised"):
+            return other
+    return None
+
+
 def comparisons(rows: Sequence[Row]) -> list[Comparison]:
     """Splits rows into comparisons, in the order in which they first appear."""
     groups: dict[tuple[str, str, str, str], list[Row]] = {}
@@ -66,7 +84,7 @@ def comparisons(rows: Sequence[Row]) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class Summary:
-    """Sentences about one comparison, with the names of methods set bold.
+    """Sentences about one comparison, with the names of its lines set bold.
 
     Attributes:
         lead: who is ahead, with all labels and under the first metric.
@@ -79,6 +97,7 @@ class Summary:
 
 def summarise(group: Comparison) -> Summary:
     """Says what a comparison shows, and what it does not show."""
+    names = series_names(group.rows)
     metric = group.metrics[0]
     fractions = group.fractions(metric)
     rows = group.select(metric, fractions[-1])
@@ -86,50 +105,58 @@ def summarise(group: Comparison) -> Summary:
     more: list[Markup] = []
     if pretrained:
         best = pretrained[0]
-        more += _against_random(best, rows)
-        more += _against_supervised(best, rows)
-    more += _not_better_than_random(rows, pretrained[:1])
+        more += _against_random(best, rows, names)
+        more += _against_supervised(best, rows, names)
+    more += _not_better_than_random(rows, pretrained[:1], names)
     if len(fractions) > 1:
-        more += _few_labels(group.select(metric, fractions[0]))
-        more += _labels_saved(group, metric, pretrained[:1])
-    more += _cost(rows, group)
-    return Summary(_lead(rows), tuple(more))
+        more += _few_labels(group.select(metric, fractions[0]), names)
+        more += _labels_saved(group, metric, pretrained[:1], names)
+    more += _cost(rows, group, names)
+    return Summary(_lead(rows, names), tuple(more))
 
 
-def _bold(name: str) -> Markup:
-    return Markup("<b>{}</b>").format(name)
+def _name(row: Row, names: Names) -> str:
+    return names[row.method, row.pretrain_dataset]
 
 
-def _names(rows: Iterable[Row] | Iterable[str]) -> Markup:
-    names = [row if isinstance(row, str) else row.method for row in rows]
-    return Markup(words.listing(_bold(name) for name in names))
+def _bold(row: Row, names: Names) -> Markup:
+    return Markup("<b>{}</b>").format(_name(row, names))
 
 
-def _tied(row: Row, rows: Sequence[Row]) -> list[str]:
-    """Methods here that the row cannot be told apart from, best first."""
-    return [other.method for other in rows if other.method in row.tied_with]
+def _listed(rows: Iterable[Row], names: Names) -> Markup:
+    return Markup(words.listing(_bold(row, names) for row in rows))
 
 
-def _lead(rows: Sequence[Row]) -> Markup:
+def _is_tied(row: Row, other: Row, names: Names) -> bool:
+    return _name(other, names) in row.tied_with
+
+
+def _tied(row: Row, rows: Sequence[Row], names: Names) -> list[Row]:
+    """Rows here that the row cannot be told apart from, best first."""
+    return [other for other in rows if _is_tied(row, other, names)]
+
+
+def _lead(rows: Sequence[Row], names: Names) -> Markup:
     best = rows[0]
     title, labels = words.metric_title(best.metric), words.labels(best.label_fraction)
     number = f"{words.score(best.mean)} {words.interval(best)}"
     if len(rows) == 1:
         return Markup("Only {} has a result: {} {} with {}. There is nothing to compare.").format(
-            _bold(best.method), title, number, labels
+            _bold(best, names), title, number, labels
         )
-    tied = _tied(best, rows)
+    tied = _tied(best, rows, names)
     if tied:
         return Markup(
             "{} has the highest {}, {} with {}, but cannot be told apart from {}."
-        ).format(_bold(best.method), title, number, labels, _names(tied))
+        ).format(_bold(best, names), title, number, labels, _listed(tied, names))
+    second = rows[1]
     return Markup("{} is ahead with a {} of {} with {}; next is {} at {}.").format(
-        _bold(best.method), title, number, labels, _bold(rows[1].method), words.score(rows[1].mean)
+        _bold(best, names), title, number, labels, _bold(second, names), words.score(second.mean)
     )
 
 
-def _against_random(best: Row, rows: Sequence[Row]) -> list[Markup]:
-    random = next((row for row in rows if row.kind == "random"), None)
+def _against_random(best: Row, rows: Sequence[Row], names: Names) -> list[Markup]:
+    random = own_random(best, rows)
     if random is None:
         return [
             Markup(
@@ -140,20 +167,20 @@ def _against_random(best: Row, rows: Sequence[Row]) -> list[Markup]:
     gap, base = best.mean - random.mean, words.score(random.mean)
     if best.beats_random:
         text, said = "{} beats the untrained encoder of {} ({}) by {}.", words.score(gap)
-    elif random.method in best.tied_with:
+    elif _is_tied(best, random, names):
         text = "{} does not beat {} ({}): the difference of {} cannot be told apart from none."
         said = words.difference(gap)
     else:
         text, said = "{} does not beat {} ({}): the difference is {}.", words.difference(gap)
-    return [Markup(text).format(_bold(best.method), _bold(random.method), base, said)]
+    return [Markup(text).format(_bold(best, names), _bold(random, names), base, said)]
 
 
-def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
+def _against_supervised(best: Row, rows: Sequence[Row], names: Names) -> list[Markup]:
     supervised = next((row for row in rows if row.kind == "supervised"), None)
     if supervised is None:
         return []
     gap = best.mean - supervised.mean
-    if supervised.method in best.tied_with:
+    if _is_tied(best, supervised, names):
         text = "{} and {} (from scratch, same labels: {}) cannot be told apart; the gap is {}."
     elif gap > 0:
         text = "{} is ahead of {} (from scratch on the same labels, {}) by {}."
@@ -161,45 +188,47 @@ def _against_supervised(best: Row, rows: Sequence[Row]) -> list[Markup]:
         text = "{} falls behind {} (from scratch on the same labels, {}) by {}."
     return [
         Markup(text).format(
-            _bold(best.method),
-            _bold(supervised.method),
+            _bold(best, names),
+            _bold(supervised, names),
             words.score(supervised.mean),
             words.score(abs(gap)),
         )
     ]
 
 
-def _not_better_than_random(rows: Sequence[Row], told: Sequence[Row]) -> list[Markup]:
+def _not_better_than_random(rows: Sequence[Row], told: Sequence[Row], names: Names) -> list[Markup]:
     """Names the other methods that the random encoder is as good as."""
     failing = [row for row in rows if row.beats_random is False and row not in told]
     if not failing:
         return []
     verb = "does" if len(failing) == 1 else "do"
     also = "also " if any(row.beats_random is False for row in told) else ""
-    return [Markup("{} {}{} not beat random.").format(_names(failing), also, verb)]
+    return [Markup("{} {}{} not beat random.").format(_listed(failing, names), also, verb)]
 
 
-def _few_labels(rows: Sequence[Row]) -> list[Markup]:
+def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
     """Who is ahead where labels are fewest."""
     if len(rows) < 2:
         return []
     best = rows[0]
     others = [row for row in rows[1:] if row.kind != "pretraining"]
-    against = words.listing(f"{words.score(row.mean)} for {row.method}" for row in others)
+    against = words.listing(f"{words.score(row.mean)} for {_name(row, names)}" for row in others)
     start = Markup("With {} ({} records) {} {} at {}").format(
         words.labels(best.label_fraction),
         words.count(best.n_labels),
-        _bold(best.method),
+        _bold(best, names),
         "is highest" if best.tied_with else "is ahead",
         words.score(best.mean),
     )
-    tied = _tied(best, rows)
+    tied = _tied(best, rows, names)
     if tied:
-        start += Markup(", not to be told apart from {}").format(_names(tied))
+        start += Markup(", not to be told apart from {}").format(_listed(tied, names))
     return [start + (Markup(", against {}.").format(against) if against else Markup("."))]
 
 
-def _labels_saved(group: Comparison, metric: str, best: Sequence[Row]) -> list[Markup]:
+def _labels_saved(
+    group: Comparison, metric: str, best: Sequence[Row], names: Names
+) -> list[Markup]:
     """The smallest fraction at which pretraining reaches what supervised reaches with most."""
     most = group.fractions(metric)[-1]
     goal = [row for row in group.select(metric, most) if row.kind == "supervised"]
@@ -208,41 +237,41 @@ def _labels_saved(group: Comparison, metric: str, best: Sequence[Row]) -> list[M
     reached = [
         row
         for row in group.select(metric)
-        if row.method == best[0].method and row.mean >= goal[0].mean
+        if _name(row, names) == _name(best[0], names) and row.mean >= goal[0].mean
     ]
     row = min(reached, key=lambda r: r.label_fraction, default=best[0])
     if row.label_fraction >= most:
         return []
     return [
         Markup("By the means, {} with {} ({}) reaches what {} reaches with {} ({}).").format(
-            _bold(row.method),
+            _bold(row, names),
             words.labels(row.label_fraction),
             words.score(row.mean),
-            _bold(goal[0].method),
+            _bold(goal[0], names),
             words.labels(most),
             words.score(goal[0].mean),
         )
     ]
 
 
-def _cost(rows: Sequence[Row], group: Comparison) -> list[Markup]:
+def _cost(rows: Sequence[Row], group: Comparison, names: Names) -> list[Markup]:
     """What the best pretraining costs, and whether a cheaper one is as good."""
     pretrained = [row for row in rows if row.kind == "pretraining"]
     if not pretrained:
         return []
     best = pretrained[0]
     said = Markup("Pretraining {} took {} a seed").format(
-        _bold(best.method), words.duration(best.pretrain_wall_s)
+        _bold(best, names), words.duration(best.pretrain_wall_s)
     )
     if best.records_per_s is not None:
         said += Markup(" at {} records/s").format(words.count(best.records_per_s))
     said += Markup(" on {}.").format(best.machine)
     if len(group.machines) > 1:
         return [said + " Other rows come from other machines: times cannot be compared."]
-    equal = [row for row in pretrained if row.method in best.tied_with]
+    equal = _tied(best, pretrained, names)
     cheapest = min(equal, key=lambda row: row.pretrain_wall_s, default=best)
     if cheapest.pretrain_wall_s < best.pretrain_wall_s - MIN_SAVING:
         said += Markup(" {}, which it cannot be told apart from, took {}.").format(
-            _bold(cheapest.method), words.duration(cheapest.pretrain_wall_s)
+            _bold(cheapest, names), words.duration(cheapest.pretrain_wall_s)
         )
     return [said]

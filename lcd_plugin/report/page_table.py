@@ -9,9 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import Look, interval_bar, words
+from lcd_plugin.report.figures import LEARNED, Look, Series, interval_bar, series_of, words
 from lcd_plugin.report.model import Row
-from lcd_plugin.report.page_summary import Comparison, ordered_metrics
+from lcd_plugin.report.page_summary import Comparison, ordered_metrics, own_random
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,17 @@ class Entry:
     Attributes:
         row: the numbers.
         look: colour and marker of the method.
+        source: `pretrained on ptbxl` where the comparison must tell, else "".
         rank: the rank, with `=` where another method has the same.
         bar: drawing of the interval.
-        over_random: difference of the means to `random`; None without it.
+        over_random: difference of the means to `random` of the same pretraining dataset (for
+            `supervised`, to the best `random`); None without it.
         facets: index of the row's value in every select box.
     """
 
     row: Row
     look: Look
+    source: str
     rank: str
     bar: Markup
     over_random: float | None
@@ -72,11 +75,12 @@ def make_entries(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> lis
     options = _options(groups)
     entries = []
     for group in groups:
+        series = series_of(group.rows, looks)
         for metric in group.metrics:
             # One scale for all fractions, so that bars can be compared across them too.
             scale = _bar_scale(group.select(metric))
             for fraction in reversed(group.fractions(metric)):
-                entries += _block(group.select(metric, fraction), scale, looks, options)
+                entries += _block(group.select(metric, fraction), scale, series, options)
     return entries
 
 
@@ -96,21 +100,25 @@ def _options(groups: Sequence[Comparison]) -> list[list[Any]]:
 def _block(
     rows: Sequence[Row],
     scale: tuple[float, float],
-    looks: Mapping[str, Look],
+    series: Mapping[tuple[str, str], Series],
     options: Sequence[list[Any]],
 ) -> list[Entry]:
     """The rows of one dataset, task, encoder, protocol, fraction and metric."""
     ranks = [row.rank for row in rows]
-    random = next((row.mean for row in rows if row.kind == "random"), None)
     entries = []
     for row in rows:
         values = zip(options, _values(row), strict=True)
+        one = series[row.method, row.pretrain_dataset]
+        told = f"{LEARNED[row.kind]} on {row.pretrain_dataset}" if one.name != row.method else ""
+        baseline = own_random(row, rows)
+        random = None if baseline is None else baseline.mean
         entries.append(
             Entry(
                 row=row,
-                look=looks[row.method],
+                look=one.look,
+                source=told,
                 rank=f"{row.rank}{'=' if ranks.count(row.rank) > 1 else ''}",
-                bar=_bar(row, scale, looks[row.method], random),
+                bar=_bar(row, scale, one.look, random),
                 over_random=None if random is None or row.kind == "random" else row.mean - random,
                 facets=tuple(column.index(value) for column, value in values),
             )

@@ -286,7 +286,7 @@ def test_report_makes_the_same_leaderboard_again(
     [
         (["-d", "ptbxl=/no/such/folder"], 5, "there is no folder /no/such/folder"),
         (["-m", "simclrr"], 2, "did you mean 'simclr'?"),
-        (["-d", "ptb-xl"], 2, "did you mean 'ptbxl'?"),
+        (["-d", "ptb-xl"], 2, "did you mean 'ptbxl'"),
         (["-e", "vgg16"], 2, "did you mean 'vgg16_1d'?"),
         (["--epochs", "0"], 2, "pretrain.epochs: must be greater than or equal to 1 (got 0)"),
         (["--batch-size", "1000"], 2, "larger than the 84 training records"),
@@ -402,4 +402,75 @@ def test_a_label_file_with_an_unknown_column(
     result = lcd_bench(*OWN_RECORDS, "-d", f"wfdb={wfdb_folder}", "-o", tmp_path / "out")
     assert result.exit_code == 5
     assert "has no column 'label'; did you mean 'lable'?" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+TRANSFER = [
+    "run", "quick", "-p", "synthetic", "-m", "lcd", "-m", "random", "-m", "supervised",
+    "--limit", "60", "--epochs", "1", "--batch-size", "16", "--label-fractions", "1",
+    "--set", "finetune.epochs=1", "--set", "data.seconds=5", "--precision", "fp32",
+]  # fmt: skip
+
+
+def test_pretrained_on_one_dataset_and_scored_on_another(
+    lcd_bench: LcdBench, wfdb_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [*TRANSFER, "-d", f"wfdb={wfdb_folder}", "-o", out]
+    result = lcd_bench(*command)
+    assert result.exit_code == 0, result.stderr
+    board = json.loads((out / "report" / "leaderboard.json").read_text())
+    rows = {(r["method"], r["dataset"], r["pretrain_dataset"]) for r in board["rows"]}
+    assert rows == {
+        ("lcd", "wfdb", "synthetic"),
+        ("random", "wfdb", "synthetic"),
+        ("supervised", "wfdb", ""),
+    }
+    assert "lcd (pretrained on synthetic)" in result.stdout
+    assert "linear lcd on wfdb/label, pretrained on synthetic" in result.stderr
+    suite = tomllib.loads((out / "suite.toml").read_text())
+    assert suite["pretrain_datasets"] == ["synthetic"]
+    assert suite["settings"]["wfdb"]["path"] == str(wfdb_folder)
+    again = lcd_bench(*command)
+    assert again.exit_code == 0
+    assert "Nothing to do: all 5 cells are complete" in again.stderr
+    assert again.stdout == result.stdout
+
+
+def test_a_dataset_that_cannot_be_used_costs_no_other(
+    lcd_bench: LcdBench, tmp_path: Path, small: list[str]
+) -> None:
+    out = tmp_path / "out"
+    command = [*small, "-m", "random", "-d", "synthetic", "-d", "wfdb=/no/such/folder", "-o", out]
+    planned = lcd_bench(*command, "--dry-run", "--json")
+    assert planned.exit_code == 0
+    document = json.loads(planned.stdout)
+    assert "there is no folder" in document["unavailable"]["dataset wfdb"]
+    to_do = len(document["cells"])
+    result = lcd_bench(*command)
+    assert result.exit_code == 3
+    assert "Failed: dataset wfdb: Dataset 'wfdb': there is no folder" in result.stderr
+    board = json.loads((out / "report" / "leaderboard.json").read_text())
+    assert {row["dataset"] for row in board["rows"]} == {"synthetic"}
+    assert [cell["title"] for cell in board["unfinished"]] == ["dataset wfdb"]
+    again = lcd_bench(*command)
+    assert again.exit_code == 3
+    assert f"0 cells computed, {to_do} were complete before" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["-p", "synthetik"], 2, "did you mean 'synthetic'?"),
+        (["-p", "wfdb=/no/such/folder"], 5, "there is no folder /no/such/folder"),
+        (["-p", "wfdb=/one", "-d", "wfdb=/two"], 2, "given two folders, /two and /one"),
+        (["--set", "pretrain_part=all"], 2, "'synthetic', which is scored too"),
+    ],
+)
+def test_bad_transfers_are_one_sentence(
+    lcd_bench: LcdBench, small: list[str], arguments: list[str], code: int, complaint: str
+) -> None:
+    result = lcd_bench(*small, *arguments, "--dry-run")
+    assert result.exit_code == code
+    assert complaint in result.stderr
     assert "Traceback" not in result.stderr

@@ -17,6 +17,7 @@ from lcd_plugin.bench.results import (
     write_result,
 )
 from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan, save_plan
+from lcd_plugin.cli.tables import print_board
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.exports import to_csv, to_markdown
 from lcd_plugin.report.leaderboard import build_leaderboard
@@ -46,6 +47,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         machine: str = "one",
         data: str = "d1",
         gamma: float = 0.005,
+        source: str | None = None,
     ) -> Path:
         out = tmp_path / name
         pretrain, evaluate = [], []
@@ -60,6 +62,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
                     "seed": seed,
                 }
                 identity = {"method": method, "seed": seed, "data": data, "gamma": gamma}
+                identity |= {"source": source} if kind != "supervised" else {}
                 provenance = {"machine": {"name": machine}, "finished": "2026-01-01"}
                 cell = SavedCell(key=key_of(identity), title=f"pretrain {method}", **common)
                 pretrain.append(cell)
@@ -72,7 +75,8 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
                 identity = identity | {"task": "t"}
                 evaluated = SavedCell(
                     key=key_of(identity), title=f"linear {method}", task="t", protocol="linear",
-                    label_fraction=1.0, pretrain_key=cell.key, **common,
+                    label_fraction=1.0, pretrain_key=cell.key,
+                    pretrain_dataset=None if kind == "supervised" else source, **common,
                 )  # fmt: skip
                 evaluate.append(evaluated)
                 arrays = pack_arrays(
@@ -153,6 +157,63 @@ def test_pairing_finds_what_two_intervals_hide(write_run: Callable[..., Path]):
     assert rows["byol"].ci_high > rows["lcd"].ci_low
     assert rows["lcd"].tied_with == ()
     assert rows["byol"].rank == 2
+
+
+def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(write_run: Callable[..., Path]):
+    """Seeds are averaged, and ranks given, by method and pretraining dataset."""
+    same, weak = noisy(1.0, 1), noisy(0.0, 9)
+    own = {"lcd": [noisy(3.0, 5), noisy(3.0, 6)], "random": [weak], "supervised": [noisy(1.0, 7)]}
+    foreign = {"lcd": [same, same], "byol": [same], "random": [noisy(1.5, 8)]}
+    folders = [write_run(own, "a", source="d"), write_run(foreign, "b", source="x")]
+    board = build_leaderboard(folders)
+    rows = {(r.method, r.pretrain_dataset): r for r in board.rows if r.metric == "auroc"}
+    assert set(rows) == {
+        ("lcd", "d"), ("random", "d"), ("supervised", ""),
+        ("lcd", "x"), ("byol", "x"), ("random", "x"),
+    }  # fmt: skip
+    assert {r.dataset for r in rows.values()} == {"d"}
+    assert rows["lcd", "d"].n_seeds == rows["lcd", "x"].n_seeds == 2
+    auroc = np.mean([roc_auc_score(TARGETS, s, average="macro") for s in own["lcd"]])
+    assert rows["lcd", "d"].mean == pytest.approx(auroc)
+    assert rows["lcd", "d"].rank == 1
+    assert rows["lcd", "x"].rank == rows["byol", "x"].rank
+    assert rows["byol", "x"].tied_with == ("lcd (pretrained on x)", "supervised")
+    # Each against the random encoder that was calibrated on the same records.
+    assert rows["lcd", "d"].beats_random is True
+    assert rows["lcd", "x"].beats_random is False
+    assert rows["supervised", ""].beats_random is False  # it beats one of two
+    assert rows["random", "x"].beats_random is None
+    assert "byol (pretrained on x) (1)" in board.notes[0]
+
+
+def test_every_form_of_the_leaderboard_tells_the_pretraining_dataset(
+    write_run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+):
+    scores = {"lcd": [noisy(0.0, 1)], "random": [noisy(0.0, 2)]}
+    board = build_leaderboard([write_run(scores, source="x")])
+    markdown = to_markdown(board)
+    assert "| lcd (pretrained on x) |" in markdown
+    assert "| random (calibrated on x) |" in markdown
+    assert "better than a random encoder: lcd (pretrained on x)." in markdown
+    line = dict(zip(*(text.split(",") for text in to_csv(board).splitlines()[:2]), strict=True))
+    assert (line["pretrain_dataset"], line["dataset"]) == ("x", "d")
+    print_board(board)
+    printed = capsys.readouterr().out
+    assert " lcd (pretrained on x) " in printed
+    assert "better than a random encoder: lcd (pretrained on x)" in printed
+
+
+@pytest.mark.parametrize("source", [None, "d"])
+def test_a_method_pretrained_on_what_is_scored_is_called_by_its_name(
+    write_run: Callable[..., Path], source: str | None
+):
+    """Also under `d@version`, and in plans from before the pretraining dataset was written."""
+    scores = {"lcd": [noisy(1.0, 1)], "random": [noisy(0.0, 2)]}
+    folders = [write_run(scores, "a", source=source), write_run(scores, "b", data="d2")]
+    for outs in (folders[:1], folders):
+        board = build_leaderboard(outs)
+        assert {row.pretrain_dataset for row in board.rows} == {"d"}
+        assert "pretrained on" not in to_markdown(board)
 
 
 def test_rare_classes_are_named_and_left_out_of_the_second_mean(write_run: Callable[..., Path]):

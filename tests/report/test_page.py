@@ -17,6 +17,8 @@ from lcd_plugin.report.figures import (
     efficiency_figure,
     interval_bar,
     pareto_front,
+    series_names,
+    series_of,
     training_panels,
     words,
 )
@@ -429,3 +431,87 @@ def test_a_metric_that_is_missing_with_all_labels(sample_board: Builder, metric:
     board = change(sample_board(), lambda r: r.metric != metric or r.label_fraction < 1)
     assert ("with 10% of the labels" in said(board)) == (metric == "auroc")
     Page(render_page(board))
+
+
+def two_sources(board: Leaderboard, task: str = "superclass") -> Leaderboard:
+    """The board as if all but `supervised` had also been pretrained on MIMIC, a little worse."""
+    rows = [row for row in board.rows if row.task == task]
+    named = [
+        row.model_copy(
+            update={
+                "tied_with": tuple(
+                    name if name == "supervised" else f"{name} (pretrained on ptbxl)"
+                    for name in row.tied_with
+                ),
+                "pretrain_dataset": "" if row.kind == "supervised" else "ptbxl",
+            }
+        )
+        for row in rows
+    ]
+    other = [
+        row.model_copy(
+            update={
+                "pretrain_dataset": "mimic",
+                "mean": row.mean - 0.1,
+                "ci_low": row.ci_low - 0.1,
+                "ci_high": row.ci_high - 0.1,
+                "rank": row.rank + 6,
+                "tied_with": (),
+            }
+        )
+        for row in rows
+        if row.kind != "supervised"
+    ]
+    return board.model_copy(update={"rows": (*named, *other)})
+
+
+def test_page_tells_pretraining_datasets_apart(sample_board: Builder) -> None:
+    board = two_sources(sample_board())
+    text = Page(render_page(board)).text
+    assert "lcd pretrained on mimic" in text  # in the leaderboard, below the name
+    assert "random baseline calibrated on ptbxl" in text
+    assert "tied with lcd (pretrained on ptbxl)" in text
+    assert "supervised (" not in text.replace("supervised (from scratch", "")
+    assert "lcd (pretrained on ptbxl) beats the untrained encoder of random (calibrated" in text
+    entries = make_entries(comparisons(board.rows), assign_looks(board.rows))
+    gains = {(e.row.method, e.row.pretrain_dataset): e.over_random for e in entries[:11]}
+    # Each over the random encoder of its own records: the same gain, though scores differ.
+    assert gains["lcd", "mimic"] == pytest.approx(gains["lcd", "ptbxl"])
+    assert gains["supervised", ""] == pytest.approx(0.921 - 0.836)
+
+
+@pytest.mark.parametrize("width", [540.0, 324.0])
+def test_figures_draw_a_line_for_each_pretraining_dataset(
+    sample_board: Builder, width: float
+) -> None:
+    rows = primary(two_sources(sample_board()))
+    looks = assign_looks(rows)
+    series = series_of(rows, looks)
+    assert series["lcd", "ptbxl"].look.css == series["lcd", "mimic"].look.css
+    assert series["lcd", "ptbxl"].look.shape != series["lcd", "mimic"].look.shape
+    drawn = ElementTree.fromstring(efficiency_figure(rows, looks, width))
+    tips = [title.text or "" for title in drawn.iter("title")]
+    assert len(tips) == len(rows) == 33
+    assert sum(t.startswith("lcd (pretrained on mimic): ") for t in tips) == 3
+    # One machine's or one fraction's rows are called as in the whole comparison.
+    few = [row for row in rows if row.pretrain_dataset == "ptbxl" and row.label_fraction == 1]
+    cost = cost_figure(few, looks, width, rows)
+    assert "lcd (pretrained on ptbxl): " in cost
+    assert "lcd: " in cost_figure(few, looks, width)
+
+
+def test_one_foreign_pretraining_dataset_is_told(sample_board: Builder) -> None:
+    board = change(sample_board(), lambda row: row.kind != "supervised", dataset="ludb")
+    names = set(series_names(comparisons(board.rows)[0].rows).values())
+    assert "lcd (pretrained on ptbxl)" in names
+    assert "random (calibrated on ptbxl)" in names
+    own = series_names(comparisons(sample_board().rows)[0].rows)
+    assert set(own.values()) == {"lcd", "simclr", "byol", "vicreg", "random", "supervised"}
+
+
+def test_classes_that_were_left_out_are_marked(sample_board: Builder) -> None:
+    board = sample_board()
+    data = board.data[0].model_copy(update={"classes_left_out": {"superclass": ("HYP",)}})
+    assert "left out" not in Page(render_page(board)).text.split("Classes")[-1].split("Notes")[0]
+    text = Page(render_page(board.model_copy(update={"data": (data,)}))).text
+    assert "HYP left out 2,649" in text

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lcd_plugin.report.figures.looks import series_names
 from lcd_plugin.report.model import Row
 
 
@@ -39,7 +38,7 @@ class ClassRow:
 class ClassTable:
     """Scores of every method in every class."""
 
-    columns: tuple[tuple[str, str], ...]  # (method, written name)
+    columns: tuple[tuple[str, str], ...]  # (method, pretraining dataset)
     rows: tuple[ClassRow, ...]
     low: float
     high: float
@@ -58,7 +57,6 @@ def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable |
     low, high = min(values), max(values)
     found = dict.fromkeys(name for row in rows for name in row.per_class)
     rare = {name for row in rows for name in row.rare_classes}
-    names = series_names(rows)
 
     def line(name: str) -> ClassRow:
         scores = [row.per_class.get(name, math.nan) for row in rows]
@@ -70,7 +68,7 @@ def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable |
         return ClassRow(name, records.get(name), name in rare, cells)
 
     return ClassTable(
-        columns=tuple((row.method, names[row.method, row.pretrain_dataset]) for row in rows),
+        columns=tuple((row.method, row.pretrain_dataset) for row in rows),
         rows=tuple(line(name) for name in sorted(found, key=lambda n: (-records.get(n, 0), n))),
         low=low,
         high=high,

@@ -16,7 +16,7 @@ from lcd_plugin.report.figures.axes import (
     score_scale,
     whisker,
 )
-from lcd_plugin.report.figures.looks import Look, series_names
+from lcd_plugin.report.figures.looks import Look, Series, series_of
 from lcd_plugin.report.model import Row
 
 SHORTEST = 1.0  # seconds; less is "no pretraining" and has no place on a logarithmic axis
@@ -52,13 +52,19 @@ class TimeAxis:
         return self.scale(seconds)
 
 
-def cost_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: float = 540) -> str:
+def cost_figure(
+    rows: Sequence[Row],
+    looks: Mapping[str, Look],
+    width: float = 540,
+    of: Sequence[Row] | None = None,
+) -> str:
     """Draws score against pretraining wall-time and the Pareto front.
 
     Args:
         rows: one row a method: one dataset, task, encoder, protocol, fraction, metric, machine.
         looks: colour and marker by method.
         width: of the drawing in pixels; below 420 it is laid out for a phone.
+        of: all rows of the comparison, which names and markers follow from; None is `rows`.
 
     Returns:
         An `<svg>` element, or "" where there is nothing to draw.
@@ -69,19 +75,19 @@ def cost_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: float = 5
     height = 330.0
     frame = Frame(width, height, 42, width - 14, 26, height - 52)
     x, y = _time_axis([row.pretrain_wall_s for row in shown], frame), score_scale(shown, frame)
-    names = series_names(shown)
-    labels = [names[row.method, row.pretrain_dataset] for row in shown]
+    series = series_of(of or rows, looks)
+    drawn_as = [series[row.method, row.pretrain_dataset] for row in shown]
     at = [(x(row.pretrain_wall_s), y(row.mean)) for row in shown]
-    boxes = _place([words.shorten(label, 18) for label in labels], at, shown, y, frame)
+    boxes = _place([words.shorten(one.label, 18) for one in drawn_as], at, shown, y, frame)
     front = pareto_front([(row.pretrain_wall_s, row.mean) for row in shown])
     parts = [_stairs([at[index] for index in front], frame)]
-    for index, (row, label, box) in enumerate(zip(shown, labels, boxes, strict=True)):
-        parts.append(_point(row, label, looks[row.method], at[index], y, box, index in front))
+    for index, (row, one, box) in enumerate(zip(shown, drawn_as, boxes, strict=True)):
+        parts.append(_point(row, one, at[index], y, box, index in front))
     title = words.metric_title(shown[0].metric)
     return svg.drawing(
         width,
         height,
-        f"{title} against wall-time for {words.listing(labels)}. "
+        f"{title} against wall-time for {words.listing(one.name for one in drawn_as)}. "
         "The numbers are in the table below the figure.",
         score_axis(y, frame, title),
         _time_ticks(x, frame),
@@ -150,25 +156,24 @@ def _stairs(points: Sequence[tuple[float, float]], frame: Frame) -> Markup:
 
 def _point(
     row: Row,
-    name: str,
-    look: Look,
+    series: Series,
     at: tuple[float, float],
     y: svg.Scale,
     box: Box,
     on_front: bool,
 ) -> Markup:
     tip = (
-        f"{name}: {words.score(row.mean)} {words.interval(row)} "
+        f"{series.name}: {words.score(row.mean)} {words.interval(row)} "
         f"for {words.duration(row.pretrain_wall_s)}" + (", on the Pareto front" * on_front)
     )
-    narrow_name = words.shorten(name, 18)
+    look, label = series.look, words.shorten(series.label, 18)
     ring = [svg.element("circle", cx=at[0], cy=at[1], r=8.5, class_="ring")] if on_front else []
     return svg.element(
         "g",
         whisker(at[0], row, y),
         *ring,
         svg.marker(look, *at, radius=4.8, tip=tip),
-        svg.text(box[0], box[3] - 4, narrow_name, "name"),
+        svg.text(box[0], box[3] - 4, label, "name"),
         class_=f"series {look.css}",
     )
 

@@ -15,19 +15,25 @@ from lcd_plugin.report.figures.axes import (
     score_scale,
     whisker,
 )
-from lcd_plugin.report.figures.looks import Look, series_names
+from lcd_plugin.report.figures.looks import Look, Series, series_of
 from lcd_plugin.report.model import Row
 
 LABEL_GAP = 15.0
 
 
-def efficiency_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: float = 540) -> str:
+def efficiency_figure(
+    rows: Sequence[Row],
+    looks: Mapping[str, Look],
+    width: float = 540,
+    of: Sequence[Row] | None = None,
+) -> str:
     """Draws score against label fraction (logarithmic), one line a method.
 
     Args:
         rows: one dataset, task, encoder, protocol and metric; any number of fractions.
         looks: colour and marker by method.
         width: of the drawing in pixels; below 420 it is laid out for a phone.
+        of: all rows of the comparison, which names and markers follow from; None is `rows`.
 
     Returns:
         An `<svg>` element, or "" where there is nothing to draw.
@@ -35,24 +41,25 @@ def efficiency_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: flo
     shown = [row for row in rows if drawable(row) and row.label_fraction > 0]
     if not shown:
         return ""
-    lines = _lines(shown)
+    series, lines = series_of(of or rows, looks), _lines(shown)
+    drawn_as = [series[place] for place in lines]
     narrow = width < NARROW
     height = max(330.0, LABEL_GAP * len(lines) + 90)
-    frame = Frame(width, height, 42, width - (90 if narrow else 104), 26, height - 52)
+    frame = Frame(width, height, 42, width - _margin(drawn_as, narrow), 26, height - 52)
     x = _fraction_scale(shown, frame, len(lines))
     y = score_scale(shown, frame)
     last = [y(line[-1].mean) for line in lines.values()]
     places = svg.spread(last, LABEL_GAP, frame.top + 4, frame.bottom - 4)
     dodge = _dodges(len(lines), narrow)
     drawn = [
-        _series(name, line, looks[line[0].method], x, y, shift, place, frame)
-        for (name, line), shift, place in zip(lines.items(), dodge, places, strict=True)
+        _series(one, line, x, y, shift, place, frame)
+        for one, line, shift, place in zip(drawn_as, lines.values(), dodge, places, strict=True)
     ]
     title = words.metric_title(shown[0].metric)
     return svg.drawing(
         width,
         height,
-        f"{title} against the share of labels for {words.listing(lines)}. "
+        f"{title} against the share of labels for {words.listing(s.name for s in drawn_as)}. "
         "The numbers are in the table below the figure.",
         score_axis(y, frame, title),
         _fraction_axis(shown, x, frame),
@@ -60,13 +67,18 @@ def efficiency_figure(rows: Sequence[Row], looks: Mapping[str, Look], width: flo
     )
 
 
-def _lines(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def _lines(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """Rows by series; baselines first, so that the methods are drawn over them."""
-    names = series_names(rows)
-    lines: dict[str, list[Row]] = {}
+    lines: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda r: (r.kind == "pretraining", r.label_fraction)):
-        lines.setdefault(names[row.method, row.pretrain_dataset], []).append(row)
+        lines.setdefault((row.method, row.pretrain_dataset), []).append(row)
     return lines
+
+
+def _margin(series: Sequence[Series], narrow: bool) -> float:
+    """Room for the names at the ends of the lines, in pixels."""
+    longest = max(len(one.label) for one in series)
+    return 90.0 if narrow else min(max(104.0, longest * svg.CHARACTER + 20), 180.0)
 
 
 def _dodges(n: int, narrow: bool) -> list[float]:
@@ -102,9 +114,8 @@ def _fraction_axis(rows: Sequence[Row], x: svg.Scale, frame: Frame) -> Markup:
 
 
 def _series(
-    name: str,
+    series: Series,
     rows: Sequence[Row],
-    look: Look,
     x: svg.Scale,
     y: svg.Scale,
     shift: float,
@@ -112,6 +123,7 @@ def _series(
     frame: Frame,
 ) -> Markup:
     """One method: a band that appears on hovering, line, intervals, markers and its name."""
+    look = series.look
     at = [x(row.label_fraction) + shift for row in rows]
     band = [(a, y(row.ci_low)) for a, row in zip(at, rows, strict=True)]
     band += [(a, y(row.ci_high)) for a, row in reversed(list(zip(at, rows, strict=True)))]
@@ -121,7 +133,7 @@ def _series(
     parts.append(svg.polyline(line, "line"))
     for a, row in zip(at, rows, strict=True):
         tip = (
-            f"{name}: {words.score(row.mean)} {words.interval(row)} with "
+            f"{series.name}: {words.score(row.mean)} {words.interval(row)} with "
             f"{words.labels(row.label_fraction)} ({words.count(row.n_labels)} records)"
         )
         parts += [whisker(a, row, y), svg.marker(look, a, y(row.mean), tip=tip)]
@@ -129,6 +141,6 @@ def _series(
     leader = [(at[-1] + 7, line[-1][1]), (frame.right + 2, label_y), (start - 4, label_y)]
     room = int((frame.width - start) / svg.CHARACTER)
     parts.append(svg.polyline(leader, "leader"))
-    parts.append(svg.text(start, label_y + 4, words.shorten(name, room), "name"))
+    parts.append(svg.text(start, label_y + 4, words.shorten(series.label, room), "name"))
     css = f"series {look.css}" + (" baseline" if look.baseline else "")
     return svg.element("g", *parts, class_=css)

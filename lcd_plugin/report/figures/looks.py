@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from lcd_plugin.report.model import Curve, Row
 
 N_COLOURS = 8
+# What a method or baseline does with the records of its pretraining dataset.
+LEARNED = {"pretraining": "pretrained", "random": "calibrated", "supervised": "trained"}
 SHAPES = ("circle", "square", "diamond", "triangle", "wedge", "hexagon")
 
 
@@ -25,6 +27,21 @@ class Look:
     css: str
     shape: str
     baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """How a line of a comparison is written and drawn.
+
+    Attributes:
+        name: the method, with its pretraining dataset where that must be told.
+        label: the same where there is little room.
+        look: colour and marker.
+    """
+
+    name: str
+    label: str
+    look: Look
 
 
 BASELINES = {
@@ -50,11 +67,46 @@ def assign_looks(rows: Iterable[Row], curves: Iterable[Curve] = ()) -> dict[str,
 def series_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
     """Names of the lines of one comparison, by (method, pretraining dataset).
 
-    The pretraining dataset is part of the name only where a method was pretrained on several.
+    The pretraining dataset is part of every name where there are several of them, or where the
+    only one is not the dataset that is scored.
+
+    Args:
+        rows: one dataset, task, encoder and protocol; all of them, since a name must be the same
+            wherever a part of them is shown.
     """
-    pairs = list(dict.fromkeys((row.method, row.pretrain_dataset) for row in rows))
-    methods = [method for method, _ in pairs]
-    return {
-        (method, source): f"{method} ({source})" if methods.count(method) > 1 else method
-        for method, source in pairs
-    }
+    return {place: name for place, (name, _) in _names(rows).items()}
+
+
+def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[tuple[str, str], Series]:
+    """How the lines of one comparison are written and drawn, by (method, pretraining dataset).
+
+    A method has one colour; its marker tells the pretraining datasets apart where it has several.
+
+    Args:
+        rows: as in `series_names`.
+        looks: colour and marker by method.
+    """
+    names = _names(rows)
+    found = {}
+    for (method, source), (name, label) in names.items():
+        place = sorted(s for m, s in names if m == method).index(source)
+        look = looks[method]
+        shape = SHAPES[(SHAPES.index(look.shape) + place) % len(SHAPES)]
+        found[method, source] = Series(name, label, replace(look, shape=shape))
+    return found
+
+
+def _names(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Name and label of every line."""
+    first = {(row.method, row.pretrain_dataset): row for row in rows}
+    kinds = {place: row.kind for place, row in first.items()}
+    sources = {source for (_, source), kind in kinds.items() if kind != "supervised"}
+    # A dataset of which there are several versions is called `name@version`.
+    scored = {name for r in first.values() for name in (r.dataset, r.dataset.partition("@")[0])}
+    if len(sources) < 2 and sources <= scored:
+        return {(method, source): (method, method) for method, source in kinds}
+    names = {}
+    for (method, source), kind in kinds.items():
+        full, short = f"{method} ({LEARNED[kind]} on {source})", f"{method} ({source})"
+        names[method, source] = (method, method) if kind == "supervised" else (full, short)
+    return names

@@ -1,0 +1,116 @@
+"""Which datasets of a suite can be used, and why the others cannot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lcd_plugin.bench.checks import check_leaks, check_pretraining, check_roles, check_scoring
+from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
+from lcd_plugin.bench.planned import PlannedMethod
+from lcd_plugin.bench.suite import Suite
+from lcd_plugin.data.cohort import Task
+from lcd_plugin.data.store import Store
+from lcd_plugin.errors import ConfigError, DataError, LcdBenchError, PluginError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UsableData:
+    """The datasets that cells are made for.
+
+    Attributes:
+        stores: all of them by name.
+        sources: names of those that are pretrained on.
+        tasks: tasks of those that are scored, by name.
+        unavailable: what was asked for and cannot be used, with the reason.
+    """
+
+    stores: dict[str, Store]
+    sources: tuple[str, ...]
+    tasks: dict[str, tuple[Task, ...]]
+    unavailable: dict[str, str]
+
+
+def usable_data(suite: Suite, methods: dict[str, PlannedMethod], progress: Progress) -> UsableData:
+    """Open and check the datasets of a suite; one that cannot be used costs no other.
+
+    Args:
+        suite: the resolved suite.
+        methods: the methods that will run.
+        progress: called while records are prepared.
+
+    Raises:
+        ConfigError: a setting is impossible, or leaves no dataset.
+        DataError: no dataset is left, or a record that is scored was seen before.
+        PluginError: no dataset is left.
+    """
+    check_roles(suite)
+    names = dict.fromkeys((*suite.pretrained_on, *suite.datasets))
+    problems: dict[str, LcdBenchError] = {}
+    stores = _open(names, suite, progress, problems)
+    sources = _sources(suite, methods, stores, problems)
+    tasks = _scored(suite, stores, problems)
+    if not suite.pretrain_datasets:
+        # Each is pretrained on itself: one that fails in either role is of no use in the other.
+        sources = tuple(name for name in sources if name in tasks)
+        tasks = {name: tasks[name] for name in sources}
+    if not sources or not tasks:
+        first = next(iter(problems.values()))
+        raise type(first)(" ".join(dict.fromkeys(map(str, problems.values())))) from first
+    used = {name: store for name, store in stores.items() if name in sources or name in tasks}
+    check_leaks(suite, used, sources, tasks)
+    unavailable = {title: str(error) for title, error in problems.items()}
+    for title, reason in unavailable.items():
+        log.warning("%s cannot be used, the rest goes on: %s", title, reason)
+    return UsableData(used, sources, tasks, unavailable)
+
+
+def _open(
+    names: Iterable[str], suite: Suite, progress: Progress, problems: dict[str, LcdBenchError]
+) -> dict[str, Store]:
+    """Stores by name; a setting that a dataset does not have raises, for the user to correct."""
+    stores = {}
+    for name in names:
+        try:
+            stores[name] = open_store(name, suite, progress)
+        except (DataError, PluginError) as error:
+            problems[f"dataset {name}"] = error
+    return stores
+
+
+def _sources(
+    suite: Suite,
+    methods: dict[str, PlannedMethod],
+    stores: dict[str, Store],
+    problems: dict[str, LcdBenchError],
+) -> tuple[str, ...]:
+    found = []
+    for name in suite.pretrained_on:
+        if name in stores:
+            try:
+                check_pretraining(suite, methods, stores[name])
+            except ConfigError as error:
+                role = "pretraining on" if suite.pretrain_datasets else "dataset"
+                problems[f"{role} {name}"] = error
+            else:
+                found.append(name)
+    return tuple(found)
+
+
+def _scored(
+    suite: Suite, stores: dict[str, Store], problems: dict[str, LcdBenchError]
+) -> dict[str, tuple[Task, ...]]:
+    found = {}
+    for name in suite.datasets:
+        if name in stores:
+            try:
+                tasks = chosen_tasks(stores[name], suite, name)
+                check_scoring(suite, stores[name], tasks)
+            except ConfigError as error:
+                problems.setdefault(f"dataset {name}", error)
+            else:
+                found[name] = tasks
+    return found
