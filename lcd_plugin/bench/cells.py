@@ -110,7 +110,9 @@ class Evaluator:
         task = next(t for t in self._plan.tasks[cell.dataset] if t.name == cell.task)
         parts: Parts = {s: store.labels(task, s) for s in ("train", "validation", "test")}
         train = parts["train"]
-        chosen = label_subset(train.targets, cell.label_fraction, cell.seed, task.classes)
+        targets = train.targets[train.first]
+        labelled = label_subset(targets, cell.label_fraction, cell.seed, task.classes)
+        chosen = train.windows_of(labelled)
         phases = Phases()
         if cell.protocol in ("finetune", "scratch"):
             with phases.phase("train"):
@@ -120,7 +122,7 @@ class Evaluator:
                 features = self._features(cell, store)
             with phases.phase("fit"):
                 prediction = self._probe(cell, task, features, parts, chosen)
-        return _scored(cell, task, parts, len(chosen), prediction, phases)
+        return _scored(cell, task, parts, len(labelled), prediction, phases)
 
     def _encoder(self, cell: EvaluateCell) -> LeadwiseEncoder:
         if cell.pretrain_key is not None:
@@ -184,20 +186,23 @@ def _scored(
     prediction: Prediction,
     phases: Phases,
 ) -> tuple[EvaluateResult, dict[str, bytes]]:
-    test = parts["test"]
-    thresholds = choose_thresholds(parts["validation"].targets, prediction.validation)
-    once = np.ones((1, len(test.rows)))
+    validation, test = parts["validation"], parts["test"]
+    # A record that was cut into windows has one score: their mean.
+    thresholds = choose_thresholds(
+        validation.targets[validation.first], validation.mean_of_windows(prediction.validation)
+    )
+    targets, scores = test.targets[test.first], test.mean_of_windows(prediction.test)
+    once = np.ones((1, len(targets)))
     by_class = {
-        metric: per_class(metric, test.targets, prediction.test, thresholds, once)[0]
-        for metric in METRICS
+        metric: per_class(metric, targets, scores, thresholds, once)[0] for metric in METRICS
     }
     result = EvaluateResult(
         key=cell.key,
         identity=cell.identity,
         phases=phases.seconds,
         n_labels=n_labels,
-        n_validation=len(parts["validation"].rows),
-        n_test=len(test.rows),
+        n_validation=len(validation.first),
+        n_test=len(test.first),
         classes=task.classes,
         macro={metric: float(macro(values)) for metric, values in by_class.items()},
         per_class={
@@ -207,10 +212,10 @@ def _scored(
         chosen=prediction.chosen,
     )
     predictions = pack_arrays(
-        rows=test.rows,
-        patients=test.patients,
-        targets=test.targets,
-        scores=prediction.test,
+        rows=test.rows[test.first],
+        patients=test.patients[test.first],
+        targets=targets,
+        scores=scores,
         thresholds=thresholds,
     )
     return result, {"predictions.npz": predictions}

@@ -54,7 +54,8 @@ def check_scoring(suite: Suite, store: Store, tasks: tuple[Task, ...]) -> None:
     """
     for task in tasks:
         name = f"{store.manifest.dataset}/{task.name}"
-        targets = {split: store.labels(task, split).targets for split in SPLITS}
+        labels = {split: store.labels(task, split) for split in SPLITS}
+        targets = {split: labels[split].targets[labels[split].first] for split in SPLITS}
         for split, labelled in targets.items():
             if not len(labelled):
                 raise ConfigError(f"{name} has no labelled {split} records.")

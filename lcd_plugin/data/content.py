@@ -19,10 +19,14 @@ INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 def content_hash(recording: Recording) -> str:
     """Hash of a recording's samples in whole microvolts, at its own rate.
 
-    Order, spelling and number of leads, file format, byte order and gain do not matter, so the
-    same recording in two cohorts has one hash; published at two rates it has two.
+    Order and spelling of leads, file format, byte order and gain do not matter, nor whether the
+    leads that follow from I and II are there, so the same recording in two cohorts has one hash.
+    Published at two rates, or once without I, it has two: a lead that is computed from rounded
+    others differs from the recorder's own in the last digit.
     """
-    rows = {canonical_lead(name): i for i, name in enumerate(recording.leads)}
+    rows: dict[str, int] = {}
+    for row, name in enumerate(recording.leads):
+        rows.setdefault(canonical_lead(name), row)
     names = [lead for lead in INDEPENDENT_LEADS if lead in rows] or sorted(rows)
     signal = recording.signal[[rows[lead] for lead in names]]
     missing = np.isnan(signal)

@@ -83,7 +83,9 @@ def inspect_limb_leads(recording: Recording) -> list[Finding]:
 
     A lead that all the others contradict is named; if they contradict each other, none is.
     """
-    rows = {canonical_lead(name): i for i, name in enumerate(recording.leads)}
+    rows: dict[str, int] = {}
+    for row, name in enumerate(recording.leads):
+        rows.setdefault(canonical_lead(name), row)
     names = [lead for lead in LIMB_LEADS if lead in rows]
     if len(names) < 3:
         return []

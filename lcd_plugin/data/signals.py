@@ -145,8 +145,9 @@ def _shape_window(
     masked = {finding.lead for finding, done in findings if done == "masked"}
     if any(done == "masked" and not f.lead for f, done in findings):
         masked |= set(names)
-    silent = masked | {f.lead for f in found if f.kind == "flat"}
-    if silent >= set(names):
+    # A lead that is found flat may be so for half of the record only.
+    still = {settings.leads[i] for i in there if np.ptp(signal[i]) == 0}
+    if masked | still >= set(names):
         empty = Finding("empty", "", "no lead carries a signal")
         return None, [*findings, (empty, "left out")]
     carrying = np.array([lead in names and lead not in masked for lead in settings.leads])

@@ -62,17 +62,38 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled records of a task.
+    """Labelled rows of a task.
 
     Attributes:
-        rows: rows of the store, shape (records,).
-        targets: 1 where a record has a class, shape (records, classes).
-        patients: patient of each record, shape (records,).
+        rows: rows of the store, shape (rows,).
+        targets: 1 where a row's record has a class, shape (rows, classes).
+        patients: patient of each row, shape (rows,).
+        records: which record a row is a window of, counted from 0 in order, shape (rows,).
     """
 
     rows: NDArray[np.int64]
     targets: NDArray[np.int8]
     patients: NDArray[np.str_]
+    records: NDArray[np.int64]
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """The first row of each record, as places in `rows`, shape (records,)."""
+        return np.unique(self.records, return_index=True)[1]
+
+    def windows_of(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places in `rows` of all windows of some records, in the order of the records."""
+        if len(self.first) == len(self.rows):
+            return records
+        # Windows of a record lie one after another, as they were prepared.
+        stop = np.append(self.first[1:], len(self.rows))
+        return np.concatenate([np.arange(self.first[r], stop[r]) for r in records])
+
+    def mean_of_windows(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Scores of records, shape (records, classes), from scores of rows."""
+        if len(self.first) == len(self.rows):
+            return scores
+        return np.add.reduceat(scores, self.first) / np.bincount(self.records)[:, None]
 
 
 @dataclass(frozen=True)
@@ -169,7 +190,8 @@ class Store:
             labelled = targets.any(axis=1)
             rows, targets = rows[labelled], targets[labelled]
         patients = self.table["patient"].to_numpy(dtype=str)[rows]
-        return Labels(rows=rows, targets=targets, patients=patients)
+        records = pd.factorize(self.table["record"].to_numpy()[rows])[0]
+        return Labels(rows=rows, targets=targets, patients=patients, records=records)
 
 
 def sha256_of(path: Path) -> str:

@@ -7,10 +7,7 @@ as everything else that preparing a record takes, and does not compare a header'
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,53 +15,21 @@ import numpy as np
 import wfdb
 
 from lcd_plugin.data.cohort import Recording, RecordShape
+from lcd_plugin.data.wfdb_header import (
+    UNREADABLE,
+    PlainSignal,
+    header_lines,
+    plain_record,
+    rate_of,
+    record_line,
+)
 from lcd_plugin.errors import RecordError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "\u03bcv": 1e-3, "v": 1e3, "nv": 1e-6}
-_DEFAULT_GAIN = 200.0  # of the WFDB specification, where a header gives none or 0
-_DEFAULT_RATE = 250.0  # likewise
 _MISSING = -32768  # what format 16 writes for a sample that is not there
-_UNREADABLE = "its header is not readable as WFDB"
-
-# No more digits than make sense: absurd numbers are what is left of a header that was damaged.
-_RECORD = re.compile(
-    r"(?P<name>[\w-]+)(?P<segments>/\d{1,9})?[ \t]+(?P<signals>\d{1,6})"
-    r"(?:[ \t]+(?P<rate>(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:e[+-]?\d{1,2})?)(?:/[^ \t]*)?"
-    r"(?:[ \t]+(?P<samples>\d{1,15})(?:[ \t].*)?)?)?",
-    re.IGNORECASE,
-)
-_PLAIN_SIGNAL = re.compile(
-    r"(?P<file>[^ \t/\\\0]*[^ \t/\\\0.])[ \t]+16(?:x1)?(?:\+(?P<offset>\d{1,15}))?"
-    r"[ \t]+(?P<gain>-?\d{1,12}\.?\d{0,30}(?:e[+-]?\d{1,2})?)(?:\((?P<baseline>-?\d{1,12})\))?"
-    r"(?:/(?P<unit>[^ \t]+))?[ \t]+\d+[ \t]+(?P<zero>-?\d{1,12})[ \t]+(?P<first>-?\d{1,12})"
-    r"[ \t]+(?P<checksum>-?\d{1,12})[ \t]+\d+[ \t]+(?P<lead>[^\n]+)",
-    re.IGNORECASE,
-)
-# What decides about samples and scale. wfdb reads as much of a line as it understands, takes
-# defaults for the rest, drops what is not ASCII, and reserves any memory that a number asks for.
-_ANY_SIGNAL = re.compile(
-    r"[^ \t]+[ \t]+[0-9]{1,3}(?:x[0-9]{1,4})?(?::[0-9]{1,6})?(?:\+[0-9]{1,15})?"
-    r"(?:[ \t]+[+-]?(?:[0-9]{1,12}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,2})?"
-    r"(?:\(-?[0-9]{1,12}\))?(?:/[!-~]+)?(?:[ \t].*)?)?",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True)
-class _Signal:
-    """A signal line of a header, of a signal in format 16."""
-
-    file: str
-    offset: int
-    gain: float
-    baseline: int
-    unit: str
-    first: int
-    checksum: int
-    lead: str
 
 
 def read_wfdb(stem: Path, gain: float | None = None) -> Recording:
@@ -82,18 +47,18 @@ def read_wfdb(stem: Path, gain: float | None = None) -> Recording:
         RecordError: header or signal files are missing, cut or not readable, or the samples are
             not those that the header's checksums were made of.
     """
-    lines = _header_lines(stem)
-    record, signals = _plain(lines)
+    lines = header_lines(stem)
+    record, signals = plain_record(lines)
     if record is None:
-        return _read_any(stem, _rate(_record_line(lines)), gain)
+        return _read_any(stem, rate_of(record_line(lines)), gain)
     digital = _decode(stem, signals, record)
     return _in_millivolts(digital, record.rate, signals, gain)
 
 
 def wfdb_shape(stem: Path) -> RecordShape:
     """Rate, length and leads from the header alone; see `Cohort.shape`."""
-    lines = _header_lines(stem)
-    record, signals = _plain(lines)
+    lines = header_lines(stem)
+    record, signals = plain_record(lines)
     if record is not None:
         leads = tuple(signal.lead for signal in signals)
         return RecordShape(record.rate, record.samples, leads)
@@ -101,20 +66,10 @@ def wfdb_shape(stem: Path) -> RecordShape:
         header = wfdb.rdheader(str(stem))
         if header.sig_len is None:
             raise ValueError("it gives no length")
-        rate = _rate(_record_line(lines))
+        rate = rate_of(record_line(lines))
         return RecordShape(rate, int(header.sig_len), _names(header.sig_name))
     except Exception as error:  # wfdb raises whatever its parser trips over
-        raise RecordError(f"{_UNREADABLE} ({_first_line(error)})") from error
-
-
-def read_comments(stem: Path) -> tuple[str, ...]:
-    """The comment lines of a header, without `#` and blanks around.
-
-    Raises:
-        RecordError: there is no header.
-    """
-    lines = _header_text(stem).splitlines()
-    return tuple(line.lstrip("# \t").rstrip() for line in lines if line.startswith("#"))
+        raise RecordError(f"{UNREADABLE} ({_first_line(error)})") from error
 
 
 def wfdb_files(stem: Path) -> tuple[Path, ...]:
@@ -146,79 +101,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _header_text(stem: Path) -> str:
-    header = stem.with_name(stem.name + ".hea")
-    try:
-        return header.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise RecordError(f"no header file {header.name}") from None
-    except OSError as error:
-        raise RecordError(f"its header is not readable ({error.strerror})") from error
-
-
-def _header_lines(stem: Path) -> list[str]:
-    lines = _header_text(stem).splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _plain(lines: list[str]) -> tuple[RecordShape | None, list[_Signal]]:
-    """Shape and signals of a record that is decoded here; None if wfdb has to read it.
-
-    Raises:
-        RecordError: nobody should read it.
-    """
-    match = _record_line(lines)
-    found = [_PLAIN_SIGNAL.fullmatch(line) for line in lines[1:]]
-    samples = int(match["samples"] or 0)
-    if samples and found and all(found) and not match["segments"]:
-        signals = [_signal(m) for m in found if m is not None]
-        leads = tuple(signal.lead for signal in signals)
-        return RecordShape(_rate(match), samples, leads), signals
-    bad = [line for line in lines[1:] if not _ANY_SIGNAL.fullmatch(line)]
-    if bad and not match["segments"]:
-        raise RecordError(f"{_UNREADABLE} (a signal line is {bad[0][:60]!r})")
-    return None, []
-
-
-def _record_line(lines: list[str]) -> re.Match[str]:
-    """The first line of a header, if it fits what follows."""
-    match = _RECORD.fullmatch(lines[0]) if lines else None
-    if not lines:
-        reason = "it is empty"
-    elif match is None:
-        reason = f"its record line is {lines[0][:60]!r}"
-    elif not 0 < _rate(match) < math.inf:
-        reason = f"its sampling rate is {match['rate']} Hz"
-    elif not match["segments"] and len(lines) - 1 != int(match["signals"]):
-        reason = f"it describes {len(lines) - 1} of {match['signals']} signals"
-    else:
-        return match
-    raise RecordError(f"{_UNREADABLE} ({reason})")
-
-
-def _rate(match: re.Match[str]) -> float:
-    return float(match["rate"] or _DEFAULT_RATE)
-
-
-def _names(names: list[str | None]) -> tuple[str, ...]:
-    return tuple(name or "" for name in names)
-
-
-def _signal(match: re.Match[str]) -> _Signal:
-    zero = int(match["zero"])
-    return _Signal(
-        file=match["file"],
-        offset=int(match["offset"] or 0),
-        gain=float(match["gain"]) or _DEFAULT_GAIN,
-        baseline=zero if match["baseline"] is None else int(match["baseline"]),
-        unit=match["unit"] or "mV",
-        first=int(match["first"]),
-        checksum=int(match["checksum"]),
-        lead=match["lead"].strip(),
-    )
-
-
-def _decode(stem: Path, signals: list[_Signal], record: RecordShape) -> NDArray[np.int16]:
+def _decode(stem: Path, signals: list[PlainSignal], record: RecordShape) -> NDArray[np.int16]:
     """The samples of all signals, shape (signals, time), compared with the header."""
     parts = []
     for file in dict.fromkeys(signal.file for signal in signals):
@@ -253,7 +136,7 @@ def _content(path: Path, offset: int) -> bytes:
         raise RecordError(f"{path.name} is not readable ({error.strerror})") from error
 
 
-def _compare(digital: NDArray[np.int16], signals: list[_Signal]) -> None:
+def _compare(digital: NDArray[np.int16], signals: list[PlainSignal]) -> None:
     """Checksums are sums of a signal's samples in 16 bits (WFDB header format)."""
     if not any(signal.checksum or signal.first for signal in signals):
         return  # zeros all over are what writers put that do not compute any
@@ -267,7 +150,7 @@ def _compare(digital: NDArray[np.int16], signals: list[_Signal]) -> None:
 
 
 def _in_millivolts(
-    digital: NDArray[np.int16], rate: float, signals: list[_Signal], gain: float | None
+    digital: NDArray[np.int16], rate: float, signals: list[PlainSignal], gain: float | None
 ) -> Recording:
     factors = [_MILLIVOLTS.get(signal.unit.lower()) for signal in signals]
     voltage = [i for i, factor in enumerate(factors) if factor is not None]
@@ -292,12 +175,18 @@ def _in_millivolts(
 def _read_any(stem: Path, rate: float, gain: float | None) -> Recording:
     try:
         record = wfdb.rdrecord(str(stem))
-        signal = record.p_signal
-        if gain is not None and signal is not None:
-            digital = wfdb.rdrecord(str(stem), physical=False).d_signal
-            signal = np.where(np.isnan(signal), np.nan, digital)
+        digital = wfdb.rdrecord(str(stem), physical=False)
+        changed = _changed_lead(digital)
     except Exception as error:  # wfdb raises whatever its parser trips over
         raise RecordError(f"not readable as WFDB ({_first_line(error)})") from error
+    if changed is not None:
+        raise RecordError(
+            f"its samples were changed: those of lead {changed} do not have the checksum of the "
+            f"header"
+        )
+    signal = record.p_signal
+    if gain is not None and signal is not None:
+        signal = np.where(np.isnan(signal), np.nan, digital.d_signal)
     if signal is None or signal.size == 0:
         raise RecordError("holds no samples")
     units = [_MILLIVOLTS.get((unit or "mV").lower()) for unit in record.units]
@@ -310,6 +199,23 @@ def _read_any(stem: Path, rate: float, gain: float | None) -> Recording:
         rate=rate,
         leads=_names([record.sig_name[i] for i in voltage]),
     )
+
+
+def _changed_lead(record: wfdb.Record) -> str | None:
+    """The first lead whose samples do not have the header's checksum, where that can be told."""
+    sums, frames = record.checksum, record.samps_per_frame
+    # Segments, and signals of several samples a frame, are not as they lie in the file.
+    if not sums or None in sums or not any(sums) or set(frames or ()) != {1}:
+        return None
+    totals = record.d_signal.sum(axis=0, dtype=np.int64)
+    for total, expected, name in zip(totals.tolist(), sums, record.sig_name, strict=True):
+        if (total - expected) % 65536:
+            return name or ""
+    return None
+
+
+def _names(names: list[str | None]) -> tuple[str, ...]:
+    return tuple(name or "" for name in names)
 
 
 def _first_line(error: Exception) -> str:

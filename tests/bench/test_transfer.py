@@ -362,3 +362,19 @@ def test_a_class_that_only_the_test_part_lacks_stays(
     _, board = run(plan, tmp_path)
     assert set(board.rows[0].per_class) == {"AF", "SR"}
     assert board.data[-1].classes_left_out == {}
+
+
+def test_records_cut_into_windows_are_scored_once(tmp_path: Path):
+    suite = load_suite(
+        "quick",
+        ["data.longer=windows", "data.seconds=4"],
+        SMALL | {"methods": ["random", "supervised"], "limit": 60},
+    )
+    plan = make_plan(suite, "fp32", "cpu", lambda *_: None)
+    Runner(plan, tmp_path, torch.device("cpu")).run()
+    store = plan.stores["synthetic"]
+    board = build_leaderboard([tmp_path])
+    n_test = store.table.loc[store.table["split"] == "test", "record"].nunique()
+    assert len(store.rows("test")) == 2 * n_test
+    assert {row.n_test for row in board.rows} == {n_test}
+    assert board.unfinished == ()

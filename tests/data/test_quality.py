@@ -112,10 +112,15 @@ def test_the_tenth_of_a_second_is_one_at_every_rate(rate: float):
         assert inspect(railed, rate) == ([("railed", "II")] if samples >= rate / 10 else [])
 
 
-def test_a_plateau_near_the_baseline_is_no_rail():
+@pytest.mark.parametrize(("limit", "railed"), [(0.9, False), (1.1, True)])
+def test_a_plateau_within_a_millivolt_of_the_baseline_is_no_rail(limit: float, railed: bool):
     signal = beats()
-    signal[4] = np.clip(signal[4], -0.9, 0.9)
-    signal[5] = np.clip(signal[5], 0.0, None)  # half of the noise is below
+    signal[4] = np.minimum(np.abs(signal[4]), limit)
+    signal[4, 300:330] = limit
+    signal[4, 400] = -0.3  # it spans more than a millivolt in any case
+    assert inspect(signal) == ([("railed", "V3")] if railed else [])
+    signal[4] = np.maximum(signal[4] - 0.1, 0.0)  # half of the noise is below
+    signal[4, 600] = -0.1
     assert inspect(signal) == []
 
 
@@ -400,6 +405,14 @@ def test_a_record_of_flat_and_masked_leads_is_left_out():
     assert shaped.findings[-1][0].kind == "empty"
     signal[7] = beats()[7]
     assert shape(signal, DataSettings(quality=quality)).numbers == (0,)
+
+
+def test_a_record_that_is_flat_for_half_of_its_time_carries_a_signal():
+    signal = beats()
+    signal[:, :500] = 0.0
+    shaped = shape(signal, with_policy("flat", "keep"))
+    assert [done for _, done in shaped.findings] == ["kept"] * 8
+    assert shaped.numbers == (0,)
 
 
 @pytest.mark.parametrize(("policy", "numbers"), [("drop", ()), ("mask", ()), ("keep", (0,))])

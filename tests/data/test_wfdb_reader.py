@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lcd_plugin.data.cohort import Recording
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.signals import shape_recording
-from lcd_plugin.data.wfdb_reader import read_comments, read_wfdb, wfdb_files, wfdb_shape
+from lcd_plugin.data.wfdb_header import read_comments
+from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
 from lcd_plugin.errors import RecordError
 
 RNG = np.random.default_rng(7)
@@ -567,3 +568,26 @@ def test_a_record_is_read_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in wfdb_files(folder / "x.1")] == ["x.1.hea", "x.1.dat"]
     monkeypatch.chdir(folder)
     np.testing.assert_array_equal(read_wfdb(Path("r")).signal, SAMPLES / 1000)
+
+
+@pytest.mark.parametrize("form", ["24", "32", "212"])
+def test_a_flipped_bit_is_found_in_formats_that_wfdb_reads(tmp_path: Path, form: str):
+    signal = np.random.default_rng(0).normal(0, 0.2, (200, 2))
+    wfdb.wrsamp(
+        "r",
+        fs=100,
+        units=["mV", "mV"],
+        sig_name=["I", "II"],
+        p_signal=signal,
+        fmt=[form, form],
+        adc_gain=[1000.0, 1000.0],
+        baseline=[0, 0],
+        write_dir=str(tmp_path),
+    )
+    assert read_wfdb(tmp_path / "r").signal.shape == (2, 200)
+    path = tmp_path / "r.dat"
+    content = bytearray(path.read_bytes())
+    content[120] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="do not have the checksum of the header"):
+        read_wfdb(tmp_path / "r")

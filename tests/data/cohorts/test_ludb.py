@@ -13,7 +13,7 @@ import wfdb
 from lcd_plugin.data.cohort import SPLITS, CohortIndex, CohortSettings
 from lcd_plugin.data.cohorts.ludb import LUDB
 from lcd_plugin.data.splits import check_splits
-from lcd_plugin.data.wfdb_reader import read_comments
+from lcd_plugin.data.wfdb_header import read_comments
 
 COLUMNS = (
     "ID,Sex,Age,Rhythms,Electric axis of the heart,Conduction abnormalities,Extrasystolies,"
