@@ -10,11 +10,11 @@ checksums, checks the quality and writes a store that can be resumed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import logging
 import multiprocessing
 import os
-import resource
 import shutil
 import statistics
 import tempfile
@@ -48,11 +48,10 @@ def loop(folder: Path, records: list[str], out: Path) -> None:
     rows.tofile(out)
 
 
-def side(name: str, folder: Path, records: list[str], place: Path) -> tuple[float, float, Path]:
-    """Seconds, peak memory in MB above the start, and the file of the rows."""
+def side(name: str, folder: Path, records: list[str], place: Path) -> tuple[float, Path]:
+    """Seconds, and the file of the rows."""
     os.environ["LCD_BENCH_CACHE"] = str(place)
     logging.disable(logging.WARNING)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     if name == "loop":
         out = place / "rows.f16"
@@ -61,9 +60,47 @@ def side(name: str, folder: Path, records: list[str], place: Path) -> tuple[floa
         cohort = WFDBFolder(folder, WFDBSettings(), SETTINGS.rate)
         jobs = 1 if name == "one process" else None
         out = prepare(cohort, "wfdb", 1, SETTINGS, jobs=jobs).path / "signals.f16"
-    seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return seconds, (peak - before) / 1024, out
+    return time.perf_counter() - began, out
+
+
+def process_tree(pid: int) -> list[int]:
+    """A process and its descendants."""
+    found = [pid]
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in listed.read_text().split():
+            found += process_tree(int(child))
+    return found
+
+
+def memory_mb(pid: int) -> float:
+    """Memory of a process and its descendants, what they share counted once (Linux)."""
+    total = 0.0
+    with contextlib.suppress(OSError):  # one that has just ended
+        for one in process_tree(pid):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return total
+
+
+def watched(name: str, folder: Path, records: list[str], place: Path) -> tuple[float, float, Path]:
+    """A side in a new process: seconds, peak memory in MB above its start, file of the rows."""
+    spawn = multiprocessing.get_context("spawn")
+    # Not a daemon, as a pool's are: it may have workers of its own.
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        pid = pool.submit(os.getpid).result()
+        pool.submit(make_low_pass).result()
+        start = peak = memory_mb(pid)
+        work = pool.submit(side, name, folder, records, place)
+        while not work.done():
+            peak = max(peak, memory_mb(pid))
+            time.sleep(0.05)
+        seconds, out = work.result()
+    return seconds, peak - start, out
+
+
+def make_low_pass() -> None:
+    """Have everything imported that both sides use."""
+    resample_poly(np.zeros(1000), 256, 125)
 
 
 def tree(source: Path, folder: Path, copies: int) -> list[str]:
@@ -86,7 +123,6 @@ def tree(source: Path, folder: Path, copies: int) -> list[str]:
 
 def measure(folder: Path, records: list[str], rounds: int, names: list[str]) -> None:
     """Print a line for each side."""
-    spawn = multiprocessing.get_context("spawn")
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         rows = {}
@@ -94,9 +130,7 @@ def measure(folder: Path, records: list[str], rounds: int, names: list[str]) -> 
             for name in names:
                 own = Path(place) / name.replace(" ", "-")
                 own.mkdir()
-                # Not a daemon, as a pool's are: it may have workers of its own.
-                with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                    seconds, peak, out = pool.submit(side, name, folder, records, own).result()
+                seconds, peak, out = watched(name, folder, records, own)
                 taken[name].append((seconds, peak))
                 rows[name] = np.fromfile(out, dtype=np.float16)
         # Half precision: one unit in the last place of what is rounded in another order.

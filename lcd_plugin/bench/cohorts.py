@@ -55,7 +55,7 @@ def find_folder(spec: DatasetSpec, given: Any = None) -> Path:
             f"Dataset '{name}' needs the folder of its records: {how}, or set {DATA} to a folder "
             f"that has it by name."
         )
-    places = [Path(root) / place for place in usual_places(spec)]
+    places = [Path(root).expanduser() / place for place in usual_places(spec)]
     for place in places:
         if place.is_dir():
             return place

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lcd_plugin.bench.cohorts import open_cohort
 from lcd_plugin.bench.suite import Suite
-from lcd_plugin.data.cohort import SPLITS, Task
+from lcd_plugin.data.cohort import SPLITS, Split, Task
 from lcd_plugin.data.prepare import prepare
 from lcd_plugin.data.store import Store
 from lcd_plugin.errors import ConfigError, suggest
@@ -120,7 +120,7 @@ def summary(store: Store) -> dict[str, Any]:
     return {
         "dataset": store.manifest.dataset,
         "fingerprint": store.manifest.fingerprint,
-        **{f"n_{split}": len(store.rows(split)) for split in SPLITS},
+        **{f"n_{split}": _count(store, split) for split in SPLITS},
         "n_left_out": store.manifest.n_left_out,
         "left_out": left_out.head(20).to_numpy().tolist(),
         "settings": store.manifest.data.model_dump(mode="json") | store.manifest.cohort_settings,
@@ -129,6 +129,12 @@ def summary(store: Store) -> dict[str, Any]:
     }
 
 
+def _count(store: Store, split: Split) -> int:
+    """Records of a part, however many windows they were cut into."""
+    return int(store.table["record"].iloc[store.rows(split)].nunique())
+
+
 def _class_counts(store: Store, task: Task) -> dict[str, int]:
-    counts = sum(store.labels(task, split).targets.sum(axis=0, dtype=int) for split in SPLITS)
+    labels = [store.labels(task, split) for split in SPLITS]
+    counts = sum(part.targets[part.first].sum(axis=0, dtype=int) for part in labels)
     return dict(zip(task.classes, map(int, counts), strict=True))

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from lcd_plugin.errors import LcdBenchError
+from lcd_plugin.errors import DataError, LcdBenchError
 
 SPINS = "2000"
 COMPLETE, BUG, CELLS_FAILED, GATE_FAILED, INTERRUPTED = 0, 1, 3, 4, 130
@@ -43,9 +43,12 @@ def command(function: F) -> F:
             raise typer.Exit(COMPLETE) from None
         except typer.Exit:
             raise
+        except OSError as error:
+            if error.filename is None:
+                _bug()
+            _end(f"Error: {error.filename}: {error.strerror}.", DataError.exit_code)
         except Exception:
-            traceback.print_exc()
-            _end("This is a bug of lcd-bench: please report it with the lines above.", BUG)
+            _bug()
 
     return guarded  # type: ignore[return-value]
 
@@ -61,6 +64,11 @@ def quiet_fabric() -> None:
     It sets its own level when it is imported, so this only holds after that.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+
+
+def _bug() -> NoReturn:
+    traceback.print_exc()
+    _end("This is a bug of lcd-bench: please report it with the lines above.", BUG)
 
 
 def _end(message: str, code: int) -> NoReturn:

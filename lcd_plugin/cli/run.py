@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lcd_plugin.cli.datasets import folders_of, names_of
 from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric, say
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def run_command(
     _only_local(executor, jobs)
     flags = _flags(
         methods=methods or None,
-        datasets=_names(datasets),
-        pretrain_datasets=_names(pretrain_datasets),
+        datasets=names_of(datasets),
+        pretrain_datasets=names_of(pretrain_datasets),
         encoders=encoders or None,
         seeds=_numbers("--seeds", seeds, int),
         label_fractions=_numbers("--label-fractions", label_fractions, float),
@@ -128,7 +129,7 @@ def run_command(
         precision=precision.value if precision else None,
         pretrain=_flags(epochs=epochs, batch_size=batch_size),
         engine=_flags(devices=devices),
-        settings=_folders([*(datasets or []), *(pretrain_datasets or [])]),
+        settings=folders_of([*(datasets or []), *(pretrain_datasets or [])]),
     )
     resolved = load_suite(suite, assignments or [], flags)
     out = out or Path("runs") / resolved.name
@@ -164,26 +165,6 @@ def _numbers(flag: str, text: str | None, kind: type[int] | type[float]) -> list
         return [kind(part) for part in text.split(",")]
     except ValueError as error:
         raise ConfigError(f"{flag} takes numbers joined by commas; got '{text}'.") from error
-
-
-def _names(datasets: list[str] | None) -> list[str] | None:
-    return [text.partition("=")[0] for text in datasets] if datasets else None
-
-
-def _folders(datasets: list[str]) -> dict[str, Any]:
-    from lcd_plugin.errors import ConfigError
-
-    found: dict[str, Any] = {}
-    for text in datasets:
-        name, equals, folder = text.partition("=")
-        # Absolute, so that the saved suite means the same from any folder.
-        path = str(Path(folder).expanduser().absolute())
-        if equals and found.setdefault(name, {"path": path}) != {"path": path}:
-            raise ConfigError(
-                f"Dataset '{name}' is given two folders, {found[name]['path']} and {path}; "
-                f"give it one."
-            )
-    return found
 
 
 def _plan(suite: Suite, device: Any) -> Plan:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,15 +27,22 @@ CHUNK_RECORDS = 64
 
 Listed = tuple[Finding, str]
 
+# What somebody's reader, or a number in a damaged file, may raise: that record's affair only.
+TRIPS = (OSError, ValueError, ArithmeticError, LookupError, MemoryError)
+
 
 @dataclass(frozen=True)
 class CohortRecipe:
-    """How another process makes a cohort again; cheap to send, unlike what a cohort has read."""
+    """How another process makes a cohort again; cheap to send, unlike what a cohort has read.
 
-    cohort_class: type[Cohort]
-    path: Path | None
-    settings: CohortSettings
-    rate: float
+    Two recipes are equal if they are copies of one: files may change from one to the next.
+    """
+
+    cohort_class: type[Cohort] = field(compare=False)
+    path: Path | None = field(compare=False)
+    settings: CohortSettings = field(compare=False)
+    rate: float = field(compare=False)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
     def of(cls, cohort: Cohort) -> CohortRecipe:
@@ -42,7 +50,7 @@ class CohortRecipe:
         return cls(type(cohort), cohort.path, cohort.settings, cohort.rate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordResult:
     """What became of one record.
 
@@ -94,9 +102,9 @@ def shape_chunk(
     return Chunk(np.concatenate([empty, *signals]), tuple(results))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def make_cohort(recipe: CohortRecipe) -> Cohort:
-    """The cohort of a recipe, made once a process."""
+    """The cohort of a recipe, made once for all chunks that a process gets."""
     return recipe.cohort_class(recipe.path, recipe.settings, recipe.rate)
 
 
@@ -112,6 +120,9 @@ def _shape_record(
         shaped = shape_recording(recording, settings, physical=cohort.physical)
     except RecordError as error:
         return None, _unusable(record, digest, content, Finding(error.kind, error.lead, str(error)))
+    except TRIPS as error:
+        reason = f"cannot be brought to its shape ({type(error).__name__}: {str(error)[:200]})"
+        return None, _unusable(record, digest, content, Finding("unreadable", "", reason))
     findings = shaped.findings
     if shaped.numbers:
         findings = tuple((f, "window left out" if d == "left out" else d) for f, d in findings)
@@ -130,7 +141,7 @@ def read_record(cohort: Cohort, record: str) -> Recording:
     """
     try:
         return cohort.read(record)
-    except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+    except TRIPS as error:
         raise RecordError(f"not readable ({type(error).__name__}: {str(error)[:200]})") from error
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lcd_plugin.data.leads import canonical_lead
+from lcd_plugin.data.leads import LIMB_LEADS, canonical_lead
 
 if TYPE_CHECKING:
     from lcd_plugin.data.cohort import Recording
@@ -19,15 +19,21 @@ INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 def content_hash(recording: Recording) -> str:
     """Hash of a recording's samples in whole microvolts, at its own rate.
 
-    Order and spelling of leads, file format, byte order and gain do not matter, nor whether the
-    leads that follow from I and II are there, so the same recording in two cohorts has one hash.
-    Published at two rates, or once without I, it has two: a lead that is computed from rounded
-    others differs from the recorder's own in the last digit.
+    Order and spelling of leads, file format, byte order and gain do not matter, nor which leads
+    there are beside I, II and V1-V6, so the same recording in two cohorts has one hash. Published
+    at two rates, or once without I, it has two: a lead that is computed from rounded others
+    differs from the recorder's own in the last digit.
     """
     rows: dict[str, int] = {}
     for row, name in enumerate(recording.leads):
         rows.setdefault(canonical_lead(name), row)
-    names = [lead for lead in INDEPENDENT_LEADS if lead in rows] or sorted(rows)
+    names = list(INDEPENDENT_LEADS)
+    if not rows.keys() >= set(names):
+        # Two recordings of few leads are told apart by all that does not follow from I and II.
+        both = {"I", "II"} <= rows.keys()
+        names = sorted(
+            lead for lead in rows if not (both and lead in LIMB_LEADS and lead not in names)
+        )
     signal = recording.signal[[rows[lead] for lead in names]]
     missing = np.isnan(signal)
     if missing.any():

@@ -16,6 +16,8 @@ from lcd_plugin.data.cohort import SPLITS
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 SAME = {"patient": "patient", "origin": "recording", "content": "samples"}
@@ -23,15 +25,17 @@ PART = {"train": "training", "validation": "validation", "test": "test"}
 NAMED = 3  # records of each side that a message names
 
 
-def check_parts(table: pd.DataFrame, dataset: str) -> None:
+def check_parts(table: pd.DataFrame, dataset: str, columns: Sequence[str] = tuple(SAME)) -> None:
     """Raise DataError if two parts share a patient, a recording or samples.
 
     Args:
-        table: columns record, patient, split, origin and content.
+        table: columns record and split, and those that are compared.
         dataset: its name, for the message.
+        columns: of patient, origin and content, those that are compared.
     """
     parts = pd.Categorical(table["split"], categories=SPLITS).codes
-    for column, same in SAME.items():
+    for column in columns:
+        same = SAME[column]
         codes, values = pd.factorize(table[column])
         seen = np.zeros((len(SPLITS), len(values)), dtype=bool)
         seen[parts, codes] = True
@@ -61,14 +65,13 @@ def check_transfer(
         pretraining: table of the dataset that is pretrained on; columns as in `check_parts`.
         rows: its rows that pretraining uses, as numbers or as a mask.
         dataset: its name.
-        target: table of the dataset that is scored; its training part may have been seen.
-        target_name: its name; patients are compared where it is `dataset`.
+        target: table of another dataset, which is scored; its training part may be seen.
+        target_name: its name.
     """
     used = pretraining[rows] if np.asarray(rows).dtype == bool else pretraining.iloc[rows]
     held = target[(target["split"] == "validation") | (target["split"] == "test")]
-    for column, same in SAME.items():
-        if column == "patient" and dataset != target_name:
-            continue
+    for column in ("origin", "content"):
+        same = SAME[column]
         leaked = held[held[column].isin(used[column])]
         if len(leaked):
             seen = used[used[column].isin(leaked[column])]

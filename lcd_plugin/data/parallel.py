@@ -10,9 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
+
+from lcd_plugin.errors import DataError
 
 T = TypeVar("T")
 
@@ -43,6 +45,9 @@ def in_order(
         pieces: its arguments; taken as they are needed.
         total: how many pieces there are.
         jobs: processes at most; None is one for each core.
+
+    Raises:
+        DataError: a process was killed.
     """
     waiting = iter(pieces)
     began = time.perf_counter()
@@ -60,9 +65,19 @@ def in_order(
         for piece in waiting:
             under_way.append(pool.submit(function, *piece))
             if len(under_way) > 2 * jobs:
-                yield under_way.popleft().result()
+                yield _result(under_way.popleft())
         while under_way:
-            yield under_way.popleft().result()
+            yield _result(under_way.popleft())
+
+
+def _result(future: Future[T]) -> T:
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        raise DataError(
+            "A process that read records was killed, most likely for its memory; what is done is "
+            "kept: prepare the dataset with `lcd-bench data prepare NAME --jobs 1`."
+        ) from error
 
 
 def can_fork() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -10,27 +11,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from filelock import FileLock
+from pandas.util import hash_pandas_object
 
 from lcd_plugin.data.chunks import CHUNK_RECORDS, CohortRecipe, shape_chunk
 from lcd_plugin.data.journal import PartialStore
 from lcd_plugin.data.parallel import in_order
-from lcd_plugin.data.release import release_sums
+from lcd_plugin.data.release import ReleaseSums, changed_tables, find_sums, release_sums
 from lcd_plugin.data.splits import check_splits, limit_records
 from lcd_plugin.data.store import MANIFEST, Store, fingerprint_of
-from lcd_plugin.data.write_store import write_store
+from lcd_plugin.data.write_store import QUALITY_COLUMNS, write_store
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lcd_plugin.data.cohort import Cohort, CohortIndex
     from lcd_plugin.data.settings import DataSettings
 
 log = logging.getLogger(__name__)
 
 # Raise it when shaping changes: stores of older versions are then made anew.
-PREPARE_VERSION = 2
+PREPARE_VERSION = 3
 
 Progress = Callable[[int, int], None]
 
@@ -84,9 +85,10 @@ def prepare(
         "limit": limit,
     }
     versions = {"prepare": PREPARE_VERSION}
-    stamp = fingerprint_of(identity | versions | {"files": _stamps(cohort, table)})
+    files = {"files": _stamps(cohort, table), "index": _hash_of(table, index)}
+    stamp = fingerprint_of(identity | versions | files)
     folder = cache_folder() / "stores" / f"{dataset}-{stamp[:16]}"
-    if not (folder / MANIFEST).is_file():
+    if not _is_there(folder):
         partial = folder.with_name(f".{folder.name}.partial")
         lock = folder.with_name(f".{folder.name}.lock")
         try:
@@ -95,28 +97,52 @@ def prepare(
                 try:
                     _make(cohort, index, table, identity, settings, folder, partial, progress, jobs)
                 finally:
-                    lock.unlink(missing_ok=True)
-        except DataError:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+                    with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                        lock.unlink()
         except OSError as error:
-            raise DataError(
-                f"No store can be written to {folder.parent} ({error.strerror}); "
-                f"set LCD_BENCH_CACHE to a folder with space."
-            ) from error
+            raise _not_possible(error, folder.parent) from error
+    # Left behind by a process that was killed between moving the store and clearing up.
+    PartialStore.clear(folder)
     return Store.open(folder)
 
 
-def _stamps(cohort: Cohort, table: pd.DataFrame) -> list[tuple[str, int, int]]:
+def _stamps(cohort: Cohort, table: pd.DataFrame) -> list[tuple[str | int, ...]]:
     """Name, size and time of every source file: enough to see a change without reading it."""
-    stamps = []
-    for file in cohort.sources(table["record"]):
+    stamps: list[tuple[str | int, ...]] = []
+    sums = find_sums(cohort.path)
+    for file in [*cohort.sources(table["record"]), *([sums] if sums else [])]:
         try:
             status = file.stat()
         except OSError:
             continue
-        stamps.append((str(file.absolute()), status.st_size, status.st_mtime_ns))
+        # The last of the three changes with permissions, too: what could not be read may be now.
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        stamps.append((str(file.absolute()), status.st_size, *times))
     return stamps
+
+
+def _hash_of(table: pd.DataFrame, index: CohortIndex) -> str:
+    """Hash of records, patients, splits, labels and tasks: a store fits one index only."""
+    head = repr((list(table.columns), index.tasks)).encode()
+    lines = hash_pandas_object(table, index=False).to_numpy()
+    return hashlib.sha256(head + lines.tobytes()).hexdigest()
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return (folder / MANIFEST).is_file()
+    except OSError as error:
+        raise _not_possible(error, folder.parent) from error
+
+
+def _not_possible(error: OSError, stores: Path) -> DataError:
+    place = str(error.filename or stores)
+    if place.startswith(str(stores)) or str(stores).startswith(place):
+        return DataError(
+            f"No store can be written to {stores} ({error.strerror}); set LCD_BENCH_CACHE to a "
+            f"folder with space."
+        )
+    return DataError(f"{place} cannot be read ({error.strerror}).")
 
 
 def _make(
@@ -133,26 +159,37 @@ def _make(
     """Write a store beside its place and move it there when it is whole."""
     if (folder / MANIFEST).is_file():
         return  # another process made it while this one waited
+    sums = release_sums(cohort.path)
     rows = PartialStore(partial, 2 * len(settings.leads) * settings.samples)
-    _shape_all(cohort, tuple(table["record"]), settings, rows, progress, jobs)
+    _shape_all(cohort, tuple(table["record"]), settings, sums, rows, progress, jobs)
     source = hashlib.sha256()
     for path in cohort.tables():
         source.update(path.read_bytes())
     for result in rows.results:
         source.update(result.digest.encode())
     shaped_by = identity | {"prepare": PREPARE_VERSION}
-    write_store(partial, rows, index, table, identity, shaped_by, source.hexdigest())
+    changed = pd.DataFrame(
+        [("", "", "checksum", reason, "kept") for reason in changed_tables(cohort, sums)],
+        columns=list(QUALITY_COLUMNS),
+    )
+    for reason in changed["reason"]:
+        log.warning("%s: %s", identity["dataset"], reason)
+    try:
+        write_store(partial, rows, index, table, identity, shaped_by, source.hexdigest(), changed)
+    except DataError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if folder.exists():
         # Without a manifest it is no store.
         shutil.rmtree(folder)
     partial.rename(folder)
-    PartialStore.clear(folder)
 
 
 def _shape_all(
     cohort: Cohort,
     records: tuple[str, ...],
     settings: DataSettings,
+    sums: ReleaseSums | None,
     rows: PartialStore,
     progress: Progress,
     jobs: int | None,
@@ -161,7 +198,6 @@ def _shape_all(
     if done:
         log.warning("%d of %d records were prepared before", done, len(records))
     progress(done, len(records))
-    sums = release_sums(cohort.path)
     recipe = CohortRecipe.of(cohort)
     starts = range(done, len(records), CHUNK_RECORDS)
     chunks = (records[start : start + CHUNK_RECORDS] for start in starts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ class ReleaseSums:
                     found[path] = self.by_name[name]
         return found
 
+    def digest(self, path: Path) -> bytes | None:
+        """The digest of one file, if the release has it."""
+        resolved = path.resolve()
+        if not resolved.is_relative_to(self.root):
+            return None
+        return self.by_name.get(resolved.relative_to(self.root).as_posix())
+
     def absent(self, folder: Path) -> list[str]:
         """Files that the release has in `folder` or below it, and that are not there."""
         part = folder.resolve().relative_to(self.root).as_posix()
@@ -59,16 +67,37 @@ class ReleaseSums:
         return [name for name in listed if not (self.root / name).is_file()]
 
 
-def release_sums(folder: Path | None) -> ReleaseSums | None:
-    """The checksums of the release that a folder belongs to, or None if it came without."""
+def find_sums(folder: Path | None) -> Path | None:
+    """The list of checksums of the release that a folder belongs to, if it came with one."""
     if folder is None:
         return None
     resolved = folder.resolve()
-    for root in [resolved, *resolved.parents][: LEVELS_UP + 1]:
-        if (root / MANIFEST).is_file():
-            try:
-                return ReleaseSums(root, read_manifest(root / MANIFEST))
-            except DataError as error:
-                log.warning("%s is not used: %s", root / MANIFEST, error)
-                return None
+    places = [resolved, *resolved.parents][: LEVELS_UP + 1]
+    return next((place / MANIFEST for place in places if (place / MANIFEST).is_file()), None)
+
+
+def release_sums(folder: Path | None) -> ReleaseSums | None:
+    """The checksums of the release that a folder belongs to; a list that is none is passed over."""
+    path = find_sums(folder)
+    if path is None:
+        return None
+    try:
+        return ReleaseSums(path.parent, read_manifest(path))
+    except DataError as error:
+        log.warning("%s is not used: %s", path, error)
+    except OSError as error:
+        log.warning("%s is not used: it cannot be read (%s)", path, error.strerror)
     return None
+
+
+def changed_tables(cohort: Cohort, sums: ReleaseSums | None) -> list[str]:
+    """What to say of tables (labels, splits) that are not the release's."""
+    said = []
+    for path in cohort.tables() if sums else ():
+        expected = sums.digest(path) if sums else None
+        if expected is not None and hashlib.sha256(path.read_bytes()).digest() != expected:
+            said.append(
+                f"{path.name} is not the release's: its SHA-256 differs from {MANIFEST}, so labels "
+                f"or splits may be others"
+            )
+    return said

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from lcd_plugin.data.leads import canonical_lead
 
 MIN_SAMPLES = 32
+MAX_SAMPLES = 10_000_000  # more than a day at 100 Hz
 PAPER_LEADS = ("II", "III", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -21,10 +22,11 @@ class QualitySettings(BaseModel):
 
     Attributes:
         missing: a lead is not there and does not follow from others.
-        nan: a lead has samples that are marked as missing.
+        nan: a lead has samples that are marked as missing, or that are no finite numbers.
         flat: a lead is constant for half of the record or more.
         railed: a lead stays at its limit for 0.1 s or more, far from its baseline.
-        amplitude: a lead leaves its median by more than 20 mV, or no lead spans 0.1 mV.
+        amplitude: a lead leaves its median by more than 20 mV, no lead spans 0.1 mV, or half of
+            the leads are beyond 3 mV for 1 % of the time.
         gain: limb leads contradict Einthoven and Goldberger, so their gains are wrong.
         duplicate: the same samples as another record's; `drop` keeps one of them, in the test
             part rather than in validation, there rather than in training.
@@ -78,6 +80,11 @@ class DataSettings(BaseModel):
     @model_validator(mode="after")
     def _enough_samples(self) -> DataSettings:
         # Encoders halve the time axis up to five times.
+        if self.samples > MAX_SAMPLES:
+            raise ValueError(
+                f"{self.seconds:g} s at {self.rate:g} Hz are {self.samples} samples; at most "
+                f"{MAX_SAMPLES} can be prepared"
+            )
         if self.samples < MIN_SAMPLES:
             raise ValueError(
                 f"{self.seconds:g} s at {self.rate:g} Hz are {self.samples} samples; at least "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -70,9 +70,11 @@ def shape_recording(
         (Finding("missing", lead, f"lead {lead} is not there"), "masked") for lead in absent
     ]
     windows, numbers = [], []
-    for number, window in enumerate(_cut(signal, recording.rate, settings)):
+    pieces = _cut(signal, recording.rate, settings)
+    for number, window in enumerate(pieces):
         shaped, found_here = _shape_window(window, recording.rate, settings, absent)
-        findings += found_here
+        where = f" (window {number})" if len(pieces) > 1 else ""
+        findings += [(replace(f, reason=f.reason + where), done) for f, done in found_here]
         if shaped is not None:
             windows.append(shaped)
             numbers.append(number)

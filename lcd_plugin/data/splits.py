@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lcd_plugin.data.cohort import SPLITS, Split
+from lcd_plugin.data.leaks import check_parts
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,13 +35,7 @@ def check_splits(table: pd.DataFrame, dataset: str) -> None:
     twice = table.loc[table["record"].duplicated(), "record"]
     if len(twice):
         raise DataError(f"Dataset '{dataset}' names the record {twice.iloc[0]} more than once.")
-    parts = table.groupby("patient")["split"].nunique()
-    shared = sorted(parts[parts > 1].index)
-    if shared:
-        raise DataError(
-            f"Dataset '{dataset}' has {len(shared)} patients in more than one of train, "
-            f"validation and test, such as {', '.join(map(str, shared[:3]))}; split by patient."
-        )
+    check_parts(table, dataset, ("patient",))
 
 
 def limit_records(table: pd.DataFrame, limit: int) -> pd.DataFrame:

@@ -40,6 +40,7 @@ def write_store(
     identity: dict[str, Any],
     shaped_by: dict[str, Any],
     source: str,
+    changed: pd.DataFrame,
 ) -> None:
     """Write signals, table, findings and, last, the manifest.
 
@@ -51,6 +52,7 @@ def write_store(
         identity: what the manifest says of the dataset and the settings.
         shaped_by: the same with the versions of the code.
         source: hash of all source files.
+        changed: findings about the dataset's tables.
 
     Raises:
         DataError: no record is left.
@@ -58,15 +60,15 @@ def write_store(
     dataset = identity["dataset"]
     filled = _fill(table, rows.results, dataset)
     copies = _copies(filled) if identity["data"]["quality"]["duplicate"] == "drop" else pd.Series()
-    quality = _quality(rows.results, copies)
+    quality = pd.concat([changed, _quality(rows.results, copies)], ignore_index=True)
     _report(quality, dataset)
     keep = ~filled["record"].isin(copies.index).to_numpy()
     used = filled[keep].reset_index(drop=True)
     if used.empty:
         raise DataError(_nothing_left(dataset, quality))
     rows.write_signals(folder / SIGNALS, keep)
-    used.to_csv(folder / TABLE, index=False)
-    quality.to_csv(folder / QUALITY, index=False)
+    write_whole(folder / TABLE, used.to_csv(index=False).encode())
+    write_whole(folder / QUALITY, quality.to_csv(index=False).encode())
     manifest = Manifest(
         **identity,
         n_records=len(used),
@@ -74,7 +76,7 @@ def write_store(
         tasks=tuple(TaskEntry(name=t.name, classes=t.classes, kind=t.kind) for t in index.tasks),
         source_sha256=source,
         fingerprint=fingerprint_of(
-            shaped_by | {"source_sha256": source, "records": list(used["record"])}
+            shaped_by | {"source_sha256": source, "table": sha256_of(folder / TABLE)}
         ),
         checksums={name: sha256_of(folder / name) for name in (SIGNALS, TABLE, QUALITY)},
     )
@@ -95,6 +97,8 @@ def _fill(table: pd.DataFrame, results: list[RecordResult], dataset: str) -> pd.
 def _copies(filled: pd.DataFrame) -> pd.Series[str]:
     """Records whose samples another record has too, with that record's name.
 
+    Two patient ids for one recording are named as well: they may be one person.
+
     The one in the part that must stay whole remains: test, then validation, then training.
     """
     records = filled.drop_duplicates("record").sort_values(
@@ -103,7 +107,14 @@ def _copies(filled: pd.DataFrame) -> pd.Series[str]:
     first = records.drop_duplicates("content").set_index("content")["record"]
     kept = records["content"].map(first)
     copies = kept[(kept != records["record"]).to_numpy()]
-    return pd.Series(copies.to_numpy(), index=records.loc[copies.index, "record"], dtype=object)
+    patient = records.set_index("record")["patient"]
+    of = records.loc[copies.index, "record"]
+    others = (patient[of].to_numpy() != patient[copies].to_numpy()).tolist()
+    named = [
+        f"{record} (of patient '{patient[record]}')" if other else record
+        for record, other in zip(copies, others, strict=True)
+    ]
+    return pd.Series(named, index=of, dtype=object)
 
 
 def _quality(results: list[RecordResult], copies: pd.Series[str]) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def test_verify_lists_every_finding_and_ends_with_4(wfdb_folder: Path, tmp_path:
     result = data("verify", f"wfdb={wfdb_folder}", "-o", out)
     assert result.exit_code == 4
     assert "wfdb r03: r03.dat is cut" in result.stdout
-    assert "1 records are broken" in result.stderr
+    assert "1 records or tables are broken" in result.stderr
     written = pd.read_csv(out, keep_default_na=False)
     assert list(written["record"]) == ["r03", "r05"]
     assert list(written["kind"]) == ["unreadable", "duplicate"]
@@ -127,3 +127,31 @@ def test_data_commands_load_no_torch(wfdb_folder: Path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("command", ["info", "prepare", "verify"])
+def test_a_dataset_without_a_folder_after_its_equals_sign(command: str):
+    result = data(command, "wfdb=")
+    assert result.exit_code == 2
+    assert "names no folder" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["prepare", "verify"])
+def test_one_dataset_cannot_be_in_two_folders(command: str, wfdb_folder: Path, tmp_path: Path):
+    result = data(command, f"wfdb={wfdb_folder}", f"wfdb={tmp_path}")
+    assert result.exit_code == 2
+    assert "given two folders" in result.stderr
+
+
+def test_verify_compares_labels_with_the_release(wfdb_folder: Path):
+    (wfdb_folder / "SHA256SUMS.txt").write_text(f"{'0' * 64}  labels.csv\n")
+    result = data("verify", f"wfdb={wfdb_folder}")
+    assert result.exit_code == 4
+    assert "wfdb: labels.csv is not the release's" in result.stdout
+
+
+def test_windows_are_counted_as_their_records(wfdb_folder: Path):
+    arguments = ("--set", "data.seconds=3", "--set", "data.longer=windows", "--json")
+    [store] = document(data("prepare", f"wfdb={wfdb_folder}", *arguments))["stores"]
+    assert (store["n_train"], store["n_validation"], store["n_test"]) == (8, 2, 2)
+    assert sum(store["tasks"]["label"].values()) == 12

@@ -299,3 +299,116 @@ def test_origin_and_content_are_in_the_table(wfdb_folder: Path):
     assert table["origin"].tolist() == [f"wfdb/r{i:02d}" for i in range(12)]
     assert table["content"].nunique() == 12
     assert isinstance(table, pd.DataFrame)
+
+
+@pytest.mark.usefixtures("_small_chunks")
+def test_rows_of_another_index_are_not_taken_up(
+    wfdb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The index may change by more than its files: a folder listed, a release grown."""
+    with monkeypatch.context() as context:
+        stop_after(context, 7)
+        with pytest.raises(Interrupted):
+            store_of(wfdb_folder)
+    plain = WFDBFolder.index
+
+    def reversed_index(self: WFDBFolder):
+        index = plain(self)
+        return type(index)(index.table.iloc[::-1].reset_index(drop=True), index.tasks)
+
+    monkeypatch.setattr(WFDBFolder, "index", reversed_index)
+    store = store_of(wfdb_folder)
+    assert store.table["record"].tolist() == [f"r{i:02d}" for i in range(11, -1, -1)]
+    for row, record in enumerate(store.table["record"]):
+        np.testing.assert_array_equal(store.signals[row], store_of_record(wfdb_folder, record))
+
+
+def test_labels_that_no_file_tells_of_are_in_the_fingerprint(
+    wfdb_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = store_of(wfdb_folder).manifest.fingerprint
+    plain = WFDBFolder.index
+
+    def relabelled(self: WFDBFolder):
+        index = plain(self)
+        return type(index)(index.table.assign(label=[*index.table["label"]][::-1]), index.tasks)
+
+    monkeypatch.setattr(WFDBFolder, "index", relabelled)
+    monkeypatch.setattr(WFDBFolder, "sources", lambda self, records: iter(()))
+    assert store_of(wfdb_folder).manifest.fingerprint != first
+
+
+def test_checksums_that_come_later_are_looked_at(wfdb_folder: Path):
+    assert store_of(wfdb_folder).manifest.n_records == 12
+    sums(wfdb_folder, ["r05.hea", "r05.dat"])
+    (wfdb_folder / "SHA256SUMS.txt").write_text(f"{'0' * 64}  r05.dat\n")
+    assert set(store_of(wfdb_folder).left_out["record"]) == {"r05"}
+
+
+def test_labels_that_are_not_the_release_s_are_said(
+    wfdb_folder: Path, caplog: pytest.LogCaptureFixture
+):
+    sums(wfdb_folder, ["labels.csv"])
+    labels = wfdb_folder / "labels.csv"
+    labels.write_text(labels.read_text().replace("AF", "VT", 1))
+    store = store_of(wfdb_folder)
+    assert store.manifest.n_records == 12
+    assert "labels.csv is not the release's" in store.quality.loc[0, "reason"]
+    assert "labels.csv is not the release's" in caplog.text
+
+
+def test_a_record_that_could_not_be_read_may_be_later(
+    wfdb_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as context:
+        context.setattr(WFDBFolder, "read", lambda *_: (_ for _ in ()).throw(PermissionError()))
+        with pytest.raises(DataError, match="no usable record"):
+            store_of(wfdb_folder)
+    hidden_one = wfdb_folder / "r03.dat"
+    hidden_one.rename(wfdb_folder / "elsewhere")
+    assert set(store_of(wfdb_folder).left_out["record"]) == {"r03"}
+    (wfdb_folder / "elsewhere").rename(hidden_one)
+    assert store_of(wfdb_folder).left_out.empty
+    before = set((cache_folder() / "stores").iterdir())
+    hidden_one.chmod(0o600)
+    store_of(wfdb_folder)
+    assert set((cache_folder() / "stores").iterdir()) > before
+
+
+@pytest.mark.parametrize("lost", ["quality.csv", "records.csv", "signals.f16"])
+def test_a_store_that_lost_a_file_is_named(wfdb_folder: Path, lost: str):
+    store = store_of(wfdb_folder)
+    (store.path / lost).unlink()
+    with pytest.raises(DataError, match=r"cannot be read; delete it"):
+        store_of(wfdb_folder)
+    with pytest.raises(DataError, match="was changed"):
+        store.check()
+
+
+def test_a_record_that_cannot_be_shaped_costs_itself(
+    wfdb_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plain = chunks.shape_recording
+
+    def trips(recording, settings, *, physical):
+        if recording.signal[0, 0] == odd:
+            raise ZeroDivisionError("rate")
+        return plain(recording, settings, physical=physical)
+
+    odd = WFDBFolder(wfdb_folder, WFDBSettings(), 100).read("r02").signal[0, 0]
+    monkeypatch.setattr(chunks, "shape_recording", trips)
+    reason = dict(store_of(wfdb_folder).left_out.to_numpy())["r02"]
+    assert reason == "cannot be brought to its shape (ZeroDivisionError: rate)"
+
+
+def kill(number: int) -> int:
+    if number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_killed_worker_is_said_and_costs_nothing_that_is_done(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parallel, "WORTH_FORKING", 0.0)
+    monkeypatch.setattr(parallel, "WORTH_STARTING", 0.0)
+    with pytest.raises(DataError, match="was killed, most likely for its memory"):
+        list(parallel.in_order(kill, [(0,), (1,), (1,)], 3, jobs=2))

@@ -514,3 +514,13 @@ def test_a_content_is_that_of_one_rate_length_and_order_of_leads():
     zeroed = np.nan_to_num(with_gap)
     hashes = {content_hash(Recording(values, 500, INDEPENDENT)) for values in (with_gap, zeroed)}
     assert len(hashes | known) == 8
+
+
+def test_recordings_of_few_leads_are_told_apart_by_all_of_them():
+    rng = np.random.default_rng(0)
+    flat, one, other = np.zeros(500), rng.normal(size=500), rng.normal(size=500)
+    for leads in (("III", "V1"), ("V", "II"), ("aVL", "I")):
+        hashes = {
+            content_hash(Recording(np.stack([signal, flat]), 500, leads)) for signal in (one, other)
+        }
+        assert len(hashes) == 2

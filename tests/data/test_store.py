@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lcd_plugin.data.cohorts.numpy_folder import NumpyFolder, NumpySettings
 from lcd_plugin.data.cohorts.wfdb_folder import WFDBFolder, WFDBSettings
 from lcd_plugin.data.prepare import cache_folder, prepare
-from lcd_plugin.data.settings import DataSettings
+from lcd_plugin.data.settings import PAPER_LEADS, DataSettings
 from lcd_plugin.data.signals import shape_recording
 from lcd_plugin.data.splits import check_splits, limit_records, split_of_patient
 from lcd_plugin.data.store import Store
@@ -137,7 +138,12 @@ def test_a_record_outside_the_folder_is_refused(wfdb_folder: Path, tmp_path: Pat
         ("patient,", "patient,", {"patient_column": "pateint"}, "did you mean 'patient'"),
         (",test", ",tset", {}, "line 12: split 'tset' is none of"),
         (",AF,", ",SR,", {}, "has 1 classes"),
-        ("p11,", "p0,", {}, "patients in more than one"),
+        (
+            "p11,",
+            "p0,",
+            {},
+            "same patient in more than one part .*r00 is in the training part; .*r11 is in",
+        ),
         ("r11,", "r10,", {}, "the record r10 more than once"),
         (",AF,", ",AF;VT,", {"kind": "single-label"}, "several labels"),
     ],
@@ -214,3 +220,49 @@ def test_a_folder_that_cannot_be_written(
     with pytest.raises(DataError, match="LCD_BENCH_CACHE"):
         store_of(wfdb_folder)
     assert os.environ["LCD_BENCH_CACHE"] == str(blocked)
+
+
+def test_records_without_a_patient_are_nobody_else_s(
+    wfdb_folder: Path, caplog: pytest.LogCaptureFixture
+):
+    labels = wfdb_folder / "labels.csv"
+    text = labels.read_text()
+    for i in range(0, 12, 2):
+        text = text.replace(f"r{i:02d},p{i},", f"r{i:02d},,")
+    labels.write_text(text)
+    store = store_of(wfdb_folder)
+    assert store.table["patient"].nunique() == 12
+    assert "6 records without a patient" in caplog.text
+
+
+def test_a_folder_without_labels_can_be_pretrained_on(wfdb_folder: Path):
+    labels = wfdb_folder / "labels.csv"
+    labels.write_text(labels.read_text().replace(",AF,", ",,").replace(",SR,", ",,"))
+    store = store_of(wfdb_folder)
+    assert store.tasks == ()
+    assert len(store.rows("train")) == 8
+
+
+def test_rows_longer_than_their_header_are_refused(wfdb_folder: Path):
+    labels = wfdb_folder / "labels.csv"
+    head, *rows = labels.read_text().splitlines()
+    labels.write_text("\n".join([head, *(f"{row},more" for row in rows)]) + "\n")
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read as a CSV file"):
+        store_of(wfdb_folder)
+
+
+def test_infinite_samples_are_missing_ones(tmp_path: Path):
+    signals = np.random.default_rng(0).normal(0, 0.3, (12, 8, 1000))
+    signals[3, 2, 500] = np.inf
+    signals[4, 1, 300] = 1e40
+    np.save(tmp_path / "signals.npy", signals)
+    parts = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
+    lines = [f"{i},p{i},{'AF' if i % 2 else 'SR'},{part}" for i, part in enumerate(parts)]
+    (tmp_path / "labels.csv").write_text("\n".join(["record,patient,label,split", *lines]) + "\n")
+    settings = NumpySettings(rate=100, leads=PAPER_LEADS)
+    for way in ("physical", "record"):
+        data = DataSettings(normalisation=way)
+        store = prepare(NumpyFolder(tmp_path, settings, 100), "numpy", 1, data)
+        assert set(store.left_out["record"]) == {"3", "4"}
+        assert "1 missing samples" in store.left_out["reason"][0]
+        assert np.isfinite(store.signals).all()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lcd_plugin.cli.datasets import folders_of, names_of
 
 if TYPE_CHECKING:
     from lcd_plugin.bench.suite import Suite
@@ -28,12 +29,7 @@ def chosen_suite(
     """
     from lcd_plugin.bench.suite import load_suite
 
-    pairs = [text.partition("=") for text in datasets]
-    flags: dict[str, Any] = {
-        # Absolute, so that it means the same in another process.
-        "settings": {n: {"path": str(Path(f).expanduser().absolute())} for n, e, f in pairs if e},
-        "datasets": [name for name, _, _ in pairs],
-    }
+    flags: dict[str, Any] = {"settings": folders_of(datasets), "datasets": names_of(datasets)}
     if suite is None:
         flags["methods"] = ["random"]
     if limit is not None:

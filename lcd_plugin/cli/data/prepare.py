@@ -57,6 +57,6 @@ def prepare_command(
         parts = ", ".join(
             f"{split} {said[f'n_{split}']:,}" for split in ("train", "validation", "test")
         )
-        typer.echo(f"{said['dataset']}: {shape} (records, leads, samples): {parts}")
+        typer.echo(f"{said['dataset']}: {shape} (rows, leads, samples): {parts}")
         typer.echo(f"  left out: {said['n_left_out']:,}, findings: {len(store.quality):,}")
         typer.echo(f"  {store.path}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lcd_plugin.data.verify import Verified
 
 SHOWN = 20
+Line = tuple[str, str, str, str, str]
 COLUMNS = ("dataset", "record", "lead", "kind", "reason")
 
 
@@ -53,11 +54,13 @@ def verify_command(
     suite = chosen_suite(datasets, assignments=assignments)
     looked: dict[str, list[Verified]] = {}
     notes: list[str] = []
+    lines: list[Line] = []
     with preparing("verifying") as progress:
         for name in suite.datasets:
-            looked[name], said = _look(name, suite, jobs, progress)
+            looked[name], tables, said = _look(name, suite, jobs, progress)
+            lines += tables
             notes += said
-    lines: list[tuple[str, ...]] = [
+    lines += [
         (name, record.record, finding.lead, finding.kind, finding.reason)
         for name, records in looked.items()
         for record in records
@@ -81,27 +84,29 @@ def verify_command(
     else:
         _tell(counts, lines, notes + changed, out)
     if broken or changed:
-        say(f"{broken} records are broken, {len(changed)} prepared stores were changed.")
+        say(f"{broken} records or tables are broken, {len(changed)} prepared stores were changed.")
         raise typer.Exit(GATE_FAILED)
 
 
 def _look(
     name: str, suite: Suite, jobs: int | None, progress: Any
-) -> tuple[list[Verified], list[str]]:
+) -> tuple[list[Verified], list[Line], list[str]]:
+    """What was found of the records, of the tables, and what else is to be said."""
     from lcd_plugin.bench.cohorts import open_cohort
-    from lcd_plugin.data.release import release_sums
+    from lcd_plugin.data.release import changed_tables, release_sums
     from lcd_plugin.data.verify import verify
 
     cohort = open_cohort(name, suite)
     records = verify(cohort, name, lambda done, total: progress(name, done, total), jobs)
     sums = release_sums(cohort.path)
+    lines = [(name, "", "", "checksum", reason) for reason in changed_tables(cohort, sums)]
     if sums is None or cohort.path is None:
-        return records, []
+        return records, lines, []
     absent = sums.absent(cohort.path)
     if not absent:
-        return records, []
+        return records, lines, []
     of = f"{len(absent):,} files of the release are not in {cohort.path}"
-    return records, [f"{name}: {of}, such as {absent[0]}"]
+    return records, lines, [f"{name}: {of}, such as {absent[0]}"]
 
 
 def _changed_stores(names: list[str]) -> list[str]:
@@ -121,7 +126,7 @@ def _changed_stores(names: list[str]) -> list[str]:
     return said
 
 
-def _write(out: Path, lines: list[tuple[str, ...]]) -> None:
+def _write(out: Path, lines: list[Line]) -> None:
     from lcd_plugin.errors import ConfigError
 
     try:
@@ -133,16 +138,14 @@ def _write(out: Path, lines: list[tuple[str, ...]]) -> None:
         raise ConfigError(f"{out} cannot be written ({error.strerror}).") from error
 
 
-def _tell(
-    counts: dict[str, int], lines: list[tuple[str, ...]], notes: list[str], out: Path | None
-) -> None:
+def _tell(counts: dict[str, int], lines: list[Line], notes: list[str], out: Path | None) -> None:
     for name, record, _, _, reason in lines[:SHOWN]:
-        typer.echo(f"{name} {record}: {reason}")
+        typer.echo(f"{name} {record}: {reason}" if record else f"{name}: {reason}")
     if len(lines) > SHOWN:
         where = str(out) if out else "-o FILE or --json"
         typer.echo(f"... and {len(lines) - SHOWN:,} more, all of them with {where}")
     for note in notes:
         typer.echo(note)
     for name, count in counts.items():
-        of = len({line[1] for line in lines if line[0] == name})
+        of = len({line[1] for line in lines if line[0] == name and line[1]})
         typer.echo(f"{name}: {count:,} records, {of:,} with findings")

@@ -73,6 +73,14 @@ class LabelTable(Cohort):
         if patients is None:
             log.warning("%s has no patient column: every record counts as a patient", self._labels)
             patients = records
+        unknown = patients == ""
+        if unknown.any():
+            log.warning(
+                "%s: %d records without a patient count as patients of their own",
+                self._labels,
+                unknown.sum(),
+            )
+            patients = patients.where(~unknown, "record " + records)
         splits = _column(source, s.split_column, "split")
         labels = [_split_labels(text) for text in source[s.label_column]]
         table = pd.DataFrame(
@@ -85,7 +93,8 @@ class LabelTable(Cohort):
                 "label": [LABEL_SEPARATOR.join(names) for names in labels],
             }
         )
-        return CohortIndex(table=table, tasks=(self._task(labels),))
+        # Records without any label can be pretrained on.
+        return CohortIndex(table=table, tasks=(self._task(labels),) if any(labels) else ())
 
     def tables(self) -> tuple[Path, ...]:
         """The label file."""
@@ -98,7 +107,11 @@ class LabelTable(Cohort):
             RecordError: it leads out of the folder: a label file is somebody's input.
         """
         path = self.folder / name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        try:
+            inside = path.resolve().is_relative_to(self.folder.resolve())
+        except (ValueError, OSError) as error:
+            raise RecordError(f"its name is no file's ({error})") from error
+        if not inside:
             raise RecordError("lies outside the dataset's folder")
         return path
 

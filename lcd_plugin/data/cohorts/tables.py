@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,8 +20,13 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"There is no {path.name} in {path.parent}; is that the right folder?")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
-    except (ValueError, OSError) as error:
+        with warnings.catch_warnings():
+            # Rows with a field too many would otherwise shift into the next column.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding_errors="replace", index_col=False
+            )
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
     for column in columns:
         if column not in table.columns:
