@@ -111,6 +111,12 @@ class Cohort(ABC):
         self.settings = settings
         self.rate = rate
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the records, for a cohort that needs one."""
+        assert self.path is not None, "the spec says that a path is needed"
+        return self.path
+
     @abstractmethod
     def index(self) -> CohortIndex:
         """List the records.

@@ -27,15 +27,12 @@ import pandas as pd
 
 from lcd_plugin.data.cohort import (
     LABEL_SEPARATOR,
-    Cohort,
     CohortIndex,
-    Recording,
-    RecordShape,
     Task,
 )
 from lcd_plugin.data.cohorts.snomed import SCORED
+from lcd_plugin.data.cohorts.wfdb_records import WFDBRecords
 from lcd_plugin.data.splits import split_of_patient
-from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
 from lcd_plugin.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -101,7 +98,7 @@ class CodeTask:
 SCORED_TASK = CodeTask("scored", "multi-label", SCORED)
 
 
-class ChallengeCohort(Cohort):
+class ChallengeCohort(WFDBRecords):
     """Records of one or more sources of the challenge.
 
     Attributes:
@@ -116,32 +113,15 @@ class ChallengeCohort(Cohort):
         # A copy, for what a caller adds to its table is not everybody's.
         return CohortIndex(table=self._table.copy(), tasks=tasks)
 
-    def read(self, record: str) -> Recording:
-        """Read one record by its path in the folder; see `Cohort.read`."""
-        return read_wfdb(self._folder / record)
-
-    def shape(self, record: str) -> RecordShape:
-        """Rate, length and leads from the header; see `Cohort.shape`."""
-        return wfdb_shape(self._folder / record)
-
-    def files(self, record: str) -> tuple[Path, ...]:
-        """Header and signal file."""
-        return wfdb_files(self._folder / record)
-
     @abstractmethod
     def _folders(self) -> dict[Source, Path]:
         """Where the records of every source are; DataError if a source is not there."""
 
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
-
     @cached_property
     def _table(self) -> pd.DataFrame:
-        if not self._folder.is_dir():
+        if not self.folder.is_dir():
             raise DataError(
-                f"There is no folder {self._folder}; give that of the PhysioNet Challenge 2021 "
+                f"There is no folder {self.folder}; give that of the PhysioNet Challenge 2021 "
                 f"(the one that holds 'training')."
             )
         parts = [self._part(source, folder) for source, folder in self._folders().items()]
@@ -150,7 +130,7 @@ class ChallengeCohort(Cohort):
     def _part(self, source: Source, folder: Path) -> pd.DataFrame:
         """The rows of one source."""
         records, headless = _records(folder, source)
-        within = PurePosixPath(folder.relative_to(self._folder).as_posix())
+        within = PurePosixPath(folder.relative_to(self.folder).as_posix())
         names = [f"{source}/{record.rpartition('/')[2]}" for record in records]
         codes = [
             () if record in headless else read_codes(folder / f"{record}.hea") for record in records
@@ -176,14 +156,14 @@ class SourceCohort(ChallengeCohort):
     source: ClassVar[Source]
 
     def _folders(self) -> dict[Source, Path]:
-        found = source_folder(self._folder, self.source)
-        others = [name for name in SOURCES if source_folder(self._folder, name)]
+        found = source_folder(self.folder, self.source)
+        others = [name for name in SOURCES if source_folder(self.folder, name)]
         if found is None and others:
             raise DataError(
-                f"{self._folder} holds {', '.join(others)} but no folder {self.source}; give a "
+                f"{self.folder} holds {', '.join(others)} but no folder {self.source}; give a "
                 f"folder that has it, or the folder {self.source} itself."
             )
-        return {self.source: found or self._folder}
+        return {self.source: found or self.folder}
 
 
 def source_folder(path: Path, source: Source) -> Path | None:

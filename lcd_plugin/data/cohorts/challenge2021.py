@@ -48,15 +48,15 @@ class Challenge2021(ChallengeCohort):
         asked = self.settings.sources or DEFAULT_SOURCES
         # In the order of SOURCES, so that the order of the setting changes nothing.
         wanted = [name for name in SOURCES if name in asked]
-        found = {name: source_folder(self._folder, name) for name in wanted}
+        found = {name: source_folder(self.folder, name) for name in wanted}
         there = {name: folder for name, folder in found.items() if folder is not None}
         missing = ", ".join(name for name in wanted if name not in there)
         if not there or (missing and self.settings.sources):
             raise DataError(
-                f"{self._folder} has no folder {missing}, neither in itself nor in 'training'; "
+                f"{self.folder} has no folder {missing}, neither in itself nor in 'training'; "
                 f"give the folder of the PhysioNet Challenge 2021 or set `sources` to what is "
                 f"there."
             )
         if missing:
-            log.warning("%s does not have %s: the dataset is without", self._folder, missing)
+            log.warning("%s does not have %s: the dataset is without", self.folder, missing)
         return there

@@ -87,7 +87,7 @@ class CODE15(Cohort):
         """Exams of the parts that are there, split by a hash of the patient; see `Cohort.index`."""
         _h5py()  # before anything else: nothing can be read without it
         columns = ["exam_id", "patient_id", "trace_file", *_CLASSES.values()]
-        exams = self._there(read_table(self._folder / "exams.csv", columns))
+        exams = self._there(read_table(self.folder / "exams.csv", columns))
         flags = {
             name: exams[column].str.strip().str.lower().isin(_TRUE)
             for name, column in _CLASSES.items()
@@ -119,7 +119,7 @@ class CODE15(Cohort):
     def files(self, record: str) -> tuple[Path, ...]:
         """The part that holds an exam."""
         part = record.rpartition("/")[0]
-        return (self._folder / f"{Path(part).name}.hdf5",)
+        return (self.folder / f"{Path(part).name}.hdf5",)
 
     @property
     def shared_files(self) -> bool:
@@ -128,24 +128,19 @@ class CODE15(Cohort):
 
     def tables(self) -> tuple[Path, ...]:
         """The table that labels, patients and parts come from."""
-        return (self._folder / "exams.csv",)
+        return (self.folder / "exams.csv",)
 
     def sources(self, records: Iterable[str]) -> Iterator[Path]:
         """The table and each part once; see `Cohort.sources`."""
         yield from self.tables()
         yield from dict.fromkeys(path for record in records for path in self.files(record))
 
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
-
     def _there(self, exams: pd.DataFrame) -> pd.DataFrame:
         names = exams["trace_file"].unique()
-        missing = [name for name in names if not (self._folder / Path(name).name).is_file()]
+        missing = [name for name in names if not (self.folder / Path(name).name).is_file()]
         if len(missing) == len(names):
             raise DataError(
-                f"{self._folder} has none of the parts that exams.csv names, such as "
+                f"{self.folder} has none of the parts that exams.csv names, such as "
                 f"exams_part0.hdf5; unpack the archives of the release there."
             )
         kept = exams[~exams["trace_file"].isin(missing)].reset_index(drop=True)
@@ -153,7 +148,7 @@ class CODE15(Cohort):
             log.warning(
                 "CODE-15%%: %d exams are left out, as their parts are not in %s: %s",
                 len(exams) - len(kept),
-                self._folder,
+                self.folder,
                 ", ".join(sorted(missing)),
             )
         return kept

@@ -116,12 +116,6 @@ class LabelTable(Cohort):
         return path
 
     @property
-    def folder(self) -> Path:
-        """The folder of the records."""
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
-
-    @property
     def _labels(self) -> Path:
         return self.folder / self.settings.labels
 

@@ -18,15 +18,12 @@ import pandas as pd
 
 from lcd_plugin.data.cohort import (
     LABEL_SEPARATOR,
-    Cohort,
     CohortIndex,
-    Recording,
-    RecordShape,
     Task,
 )
 from lcd_plugin.data.cohorts.tables import read_table
+from lcd_plugin.data.cohorts.wfdb_records import WFDBRecords
 from lcd_plugin.data.splits import split_of_patient
-from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
 
 ADC_UNITS_A_MILLIVOLT = 1000.0
 
@@ -62,13 +59,15 @@ _RHYTHMS = {
 }
 
 
-class LUDB(Cohort):
+class LUDB(WFDBRecords):
     """LUDB in its own layout; records are `data/1` to `data/200`, one a patient."""
+
+    gain = ADC_UNITS_A_MILLIVOLT
 
     def index(self) -> CohortIndex:
         """Records with labels, split by a hash of their name; see `Cohort.index`."""
         columns = ["ID", "Rhythms", *_FINDINGS]
-        source = read_table(self._folder / "ludb.csv", columns)
+        source = read_table(self.folder / "ludb.csv", columns)
         cells = {column: source[column].map(_statements) for column in columns[1:]}
         records = "data/" + source["ID"].str.strip()
         diagnoses = tuple(name for name, _, _ in _DIAGNOSES)
@@ -92,26 +91,9 @@ class LUDB(Cohort):
             ),
         )
 
-    def read(self, record: str) -> Recording:
-        """Read one record by its path without extension, at 1 uV a unit; see `Cohort.read`."""
-        return read_wfdb(self._folder / record, gain=ADC_UNITS_A_MILLIVOLT)
-
-    def files(self, record: str) -> tuple[Path, ...]:
-        """Header and signal file."""
-        return wfdb_files(self._folder / record)
-
-    def shape(self, record: str) -> RecordShape:
-        """Rate, length and leads from the header."""
-        return wfdb_shape(self._folder / record)
-
     def tables(self) -> tuple[Path, ...]:
         """The table that the labels come from."""
-        return (self._folder / "ludb.csv",)
-
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
+        return (self.folder / "ludb.csv",)
 
 
 def _statements(cell: str) -> list[str]:

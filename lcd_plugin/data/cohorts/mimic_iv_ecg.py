@@ -21,15 +21,12 @@ import pandas as pd
 
 from lcd_plugin.data.cohort import (
     LABEL_SEPARATOR,
-    Cohort,
     CohortIndex,
-    Recording,
-    RecordShape,
     Task,
 )
 from lcd_plugin.data.cohorts.tables import read_table
+from lcd_plugin.data.cohorts.wfdb_records import WFDBRecords
 from lcd_plugin.data.splits import split_of_patient
-from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +55,7 @@ _EITHER = re.compile(
 _REPORTS = [f"report_{i}" for i in range(18)]
 
 
-class MIMICIVECG(Cohort):
+class MIMICIVECG(WFDBRecords):
     """MIMIC-IV-ECG, or some of its folders `files/p1000` to `files/p1999`, with its tables."""
 
     def index(self) -> CohortIndex:
@@ -67,7 +64,7 @@ class MIMICIVECG(Cohort):
         Groups of patients (`files/p1000`) of which nothing is there are left out; without
         `machine_measurements.csv` no record has a label. Both are said in a warning.
         """
-        path = self._folder / "record_list.csv"
+        path = self.folder / "record_list.csv"
         records = _columns(path, ["subject_id", "study_id", "path"])
         empty = (records == "").any(axis=1)
         if empty.any():
@@ -88,35 +85,18 @@ class MIMICIVECG(Cohort):
         )
         return CohortIndex(table, (Task("rhythm", tuple(_RHYTHMS), "multi-label"),))
 
-    def read(self, record: str) -> Recording:
-        """Read one record by its path in the record list; see `Cohort.read`."""
-        return read_wfdb(self._folder / record)
-
-    def files(self, record: str) -> tuple[Path, ...]:
-        """Header and signal file."""
-        return wfdb_files(self._folder / record)
-
-    def shape(self, record: str) -> RecordShape:
-        """Rate, length and leads from the header."""
-        return wfdb_shape(self._folder / record)
-
     def tables(self) -> tuple[Path, ...]:
         """The record list, and the machine's reports where they are."""
-        reports = self._folder / "machine_measurements.csv"
-        return (self._folder / "record_list.csv", *([reports] if reports.is_file() else []))
+        reports = self.folder / "machine_measurements.csv"
+        return (self.folder / "record_list.csv", *([reports] if reports.is_file() else []))
 
     def sources(self, records: Iterable[str]) -> Iterator[Path]:
         """The tables only: 1.6 million files take minutes to look at."""
         yield from self.tables()
 
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
-
     def _there(self, records: pd.DataFrame) -> pd.DataFrame:
         """Records whose group of patients has a folder: one look for a thousand groups."""
-        folder = self._folder / "files"
+        folder = self.folder / "files"
         groups = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
         group = records["path"].str.split("/", n=2).str[1]
         there = group.isin(groups)
@@ -138,7 +118,7 @@ class MIMICIVECG(Cohort):
 
     def _rhythms(self, studies: pd.Series[str]) -> NDArray[np.object_]:
         """Class names of each study, joined; "" where none is stated."""
-        path = self._folder / "machine_measurements.csv"
+        path = self.folder / "machine_measurements.csv"
         if not path.is_file():
             log.warning("%s is not there: no record of MIMIC-IV-ECG has a label", path)
             return np.full(len(studies), "", dtype=object)

@@ -27,16 +27,13 @@ from pydantic import Field
 
 from lcd_plugin.data.cohort import (
     LABEL_SEPARATOR,
-    Cohort,
     CohortIndex,
     CohortSettings,
-    Recording,
-    RecordShape,
     Split,
     Task,
 )
 from lcd_plugin.data.cohorts.tables import read_table
-from lcd_plugin.data.wfdb_reader import read_wfdb, wfdb_files, wfdb_shape
+from lcd_plugin.data.cohorts.wfdb_records import WFDBRecords
 from lcd_plugin.errors import DataError
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -58,7 +55,7 @@ class PTBXLSettings(CohortSettings):
     likelihood: float = Field(default=0.0, ge=0, le=100)
 
 
-class PTBXL(Cohort):
+class PTBXL(WFDBRecords):
     """PTB-XL, or a part of it in the same layout."""
 
     settings_class: ClassVar[type[CohortSettings]] = PTBXLSettings
@@ -67,12 +64,12 @@ class PTBXL(Cohort):
     def index(self) -> CohortIndex:
         """Records with patient, fold and labels; see `Cohort.index`."""
         database = read_table(
-            self._folder / "ptbxl_database.csv",
+            self.folder / "ptbxl_database.csv",
             ["ecg_id", "patient_id", "scp_codes", "strat_fold", self._file_column],
         )
         groups = _groups(
             read_table(
-                self._folder / "scp_statements.csv",
+                self.folder / "scp_statements.csv",
                 ["diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"],
             )
         )
@@ -102,26 +99,9 @@ class PTBXL(Cohort):
                 tasks.append(Task(single, classes, "single-label"))
         return CohortIndex(table=table, tasks=tuple(tasks))
 
-    def read(self, record: str) -> Recording:
-        """Read one record by its file name in the database; see `Cohort.read`."""
-        return read_wfdb(self._folder / record)
-
-    def files(self, record: str) -> tuple[Path, ...]:
-        """Header and signal file."""
-        return wfdb_files(self._folder / record)
-
-    def shape(self, record: str) -> RecordShape:
-        """Rate, length and leads from the header."""
-        return wfdb_shape(self._folder / record)
-
     def tables(self) -> tuple[Path, ...]:
         """The two tables that the labels come from."""
-        return (self._folder / "ptbxl_database.csv", self._folder / "scp_statements.csv")
-
-    @property
-    def _folder(self) -> Path:
-        assert self.path is not None, "the spec says that a path is needed"
-        return self.path
+        return (self.folder / "ptbxl_database.csv", self.folder / "scp_statements.csv")
 
     @property
     def _file_column(self) -> str:

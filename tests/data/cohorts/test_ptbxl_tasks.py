@@ -12,7 +12,7 @@ import pytest
 
 from lcd_plugin.data.cohort import CohortIndex
 from lcd_plugin.data.cohorts.ptbxl import PTBXL, PTBXLSettings
-from lcd_plugin.errors import DataError
+from lcd_plugin.errors import DataError, RecordError
 
 TASKS = ("superclass", "superclass-single", "subclass", "form", "rhythm", "all")
 
@@ -144,3 +144,11 @@ def test_the_least_likelihood_concerns_diagnoses_only(tmp_path: Path):
 def test_codes_that_are_no_dictionary(tmp_path: Path, codes: str):
     with pytest.raises(DataError, match="scp_codes of ecg_id 1 is not a dictionary"):
         index_of(write_tables(tmp_path, [codes]))
+
+
+@pytest.mark.parametrize("name", ["../r", "/etc/r", "a/../../r", "r\0"])
+def test_a_name_in_the_table_leads_nowhere_else(tmp_path: Path, name: str):
+    cohort = PTBXL(tmp_path, PTBXLSettings(), 100)
+    for look in (cohort.read, cohort.files, cohort.shape):
+        with pytest.raises(RecordError, match="outside the dataset's folder"):
+            look(name)
