@@ -7,13 +7,14 @@ made again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -82,8 +83,11 @@ class PartialStore:
     @staticmethod
     def clear(folder: Path) -> None:
         """Remove rows and journal from a folder that is a store now."""
-        for name in (ROWS, JOURNAL):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / ROWS, folder / JOURNAL):
+            # Stores may lie where nothing can be written.
+            if path.exists():
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def _resume(self) -> dict[str, int]:
         """Take up what the journal vouches for; the sizes to which both files are cut."""
@@ -91,30 +95,30 @@ class PartialStore:
         try:
             with (
                 (self.folder / JOURNAL).open("rb") as journal,
-                (self.folder / ROWS).open("rb") as r,
+                (self.folder / ROWS).open("rb") as rows,
             ):
                 for text in journal:
-                    line = _whole_line(text)
-                    if line is None or not _vouched(r.read(line["size"]), line):
+                    size, results = _read_line(text, rows)
+                    if not results:
                         break
-                    self.results += [_from_json(result) for result in line["results"]]
-                    sizes[ROWS] += line["size"]
+                    self.results += results
+                    sizes[ROWS] += size
                     sizes[JOURNAL] += len(text)
         except FileNotFoundError:
             pass
         return sizes
 
 
-def _whole_line(text: bytes) -> dict[str, Any] | None:
+def _read_line(text: bytes, rows: BinaryIO) -> tuple[int, list[RecordResult]]:
+    """Bytes of a chunk's rows and its results; none if the line is not whole or they are not."""
     try:
         line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) and text.endswith(b"\n") else None
-
-
-def _vouched(content: bytes, line: dict[str, Any]) -> bool:
-    return bool(hashlib.blake2b(content).hexdigest() == line["blake2b"])
+        content = rows.read(line["size"])
+        if text.endswith(b"\n") and hashlib.blake2b(content).hexdigest() == line["blake2b"]:
+            return len(content), [_from_json(result) for result in line["results"]]
+    except (ValueError, KeyError, TypeError):
+        pass
+    return 0, []
 
 
 def _to_json(result: RecordResult) -> list[Any]:

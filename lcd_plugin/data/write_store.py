@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -23,9 +23,6 @@ from lcd_plugin.data.store import (
 )
 from lcd_plugin.errors import DataError
 from lcd_plugin.files import write_whole
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

@@ -108,7 +108,9 @@ def test_an_interrupted_preparation_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("_small_chunks")
-@pytest.mark.parametrize("damage", ["cut rows", "flip rows", "cut journal", "no journal"])
+@pytest.mark.parametrize(
+    "damage", ["cut rows", "flip rows", "cut journal", "strange journal", "no journal"]
+)
 def test_what_the_disk_lost_is_made_again(
     wfdb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ):
@@ -129,6 +131,8 @@ def test_what_the_disk_lost_is_made_again(
         rows.write_bytes(content)
     elif damage == "cut journal":
         journal.write_bytes(journal.read_bytes()[:-20])
+    elif damage == "strange journal":
+        journal.write_text(journal.read_text() + '{"size": 4}\n[1]\n')
     else:
         journal.unlink()
     assert bytes_of(store_of(wfdb_folder)) == whole
