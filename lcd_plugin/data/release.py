@@ -92,9 +92,11 @@ def release_sums(folder: Path | None) -> ReleaseSums | None:
 
 def changed_tables(cohort: Cohort, sums: ReleaseSums | None) -> list[str]:
     """What to say of tables (labels, splits) that are not the release's."""
+    if sums is None:
+        return []
     said = []
-    for path in cohort.tables() if sums else ():
-        expected = sums.digest(path) if sums else None
+    for path in cohort.tables():
+        expected = sums.digest(path)
         if expected is not None and hashlib.sha256(path.read_bytes()).digest() != expected:
             said.append(
                 f"{path.name} is not the release's: its SHA-256 differs from {MANIFEST}, so labels "

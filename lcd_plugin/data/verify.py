@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lcd_plugin.data.chunks import (
     CHUNK_RECORDS,
+    TRIPS,
     CohortRecipe,
     make_cohort,
     read_record,
@@ -17,7 +18,7 @@ from lcd_plugin.data.content import content_hash
 from lcd_plugin.data.leads import canonical_lead
 from lcd_plugin.data.parallel import in_order
 from lcd_plugin.data.quality import Finding, inspect_leads, inspect_limb_leads
-from lcd_plugin.data.release import release_sums
+from lcd_plugin.data.release import ReleaseSums
 from lcd_plugin.errors import RecordError
 
 # Findings of files, not of signals: with them a copy is not the dataset.
@@ -39,10 +40,18 @@ class Verified:
 def verify(
     cohort: Cohort,
     dataset: str,
+    sums: ReleaseSums | None,
     progress: Progress = lambda done, total: None,
     jobs: int | None = None,
 ) -> list[Verified]:
     """Read every record of a cohort, all of its leads, and say what is wrong with it.
+
+    Args:
+        cohort: the dataset.
+        dataset: its name.
+        sums: checksums of its release, if it came with any.
+        progress: called with the number of records done and their total.
+        jobs: processes at most; None is one for each core.
 
     Raises:
         DataError: the cohort has no index.
@@ -50,7 +59,6 @@ def verify(
     table = cohort.index().table
     records = tuple(table["record"])
     origins = table["origin"] if "origin" in table.columns else dataset + "/" + table["record"]
-    sums = release_sums(cohort.path)
     recipe = CohortRecipe.of(cohort)
     starts = range(0, len(records), CHUNK_RECORDS)
     chunks = (records[start : start + CHUNK_RECORDS] for start in starts)
@@ -94,9 +102,12 @@ def _look_at(
     try:
         source_digest(cohort, record, sums)
         recording = read_record(cohort, record)
+        return content_hash(recording), tuple(_findings(recording, cohort.physical))
     except RecordError as error:
         return "", (Finding(error.kind, error.lead, str(error)),)
-    return content_hash(recording), tuple(_findings(recording, cohort.physical))
+    except TRIPS as error:
+        reason = f"cannot be looked at ({type(error).__name__}: {str(error)[:200]})"
+        return "", (Finding("unreadable", "", reason),)
 
 
 def _findings(recording: Recording, physical: bool) -> list[Finding]:

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lcd_plugin.cli.main import app
+from lcd_plugin.data.cohort import Recording
+from lcd_plugin.data.cohorts.wfdb_folder import WFDBFolder
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +157,15 @@ def test_windows_are_counted_as_their_records(wfdb_folder: Path):
     [store] = document(data("prepare", f"wfdb={wfdb_folder}", *arguments))["stores"]
     assert (store["n_train"], store["n_validation"], store["n_test"]) == (8, 2, 2)
     assert sum(store["tasks"]["label"].values()) == 12
+
+
+def test_a_recording_without_samples_is_a_finding(wfdb_folder: Path, monkeypatch):
+    plain = WFDBFolder.read
+
+    def without(self: WFDBFolder, record: str) -> Recording:
+        read = plain(self, record)
+        return Recording(read.signal[:, : 0 if record == "r02" else None], read.rate, read.leads)
+
+    monkeypatch.setattr(WFDBFolder, "read", without)
+    said = document(data("verify", f"wfdb={wfdb_folder}", "--json"))
+    assert [(f["record"], f["kind"]) for f in said["findings"]] == [("r02", "unreadable")]

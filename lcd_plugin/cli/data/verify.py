@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 SHOWN = 20
 Line = tuple[str, str, str, str, str]
 COLUMNS = ("dataset", "record", "lead", "kind", "reason")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found: records looked at by dataset, findings, and what else is to be said."""
+
+    counts: dict[str, int]
+    lines: list[Line]
+    notes: list[str]
 
 
 @command
@@ -48,65 +58,67 @@ def verify_command(
 
       lcd-bench data verify ptbxl challenge2021 -o findings.csv
     """
-    from lcd_plugin.cli.progress import preparing
-    from lcd_plugin.data.verify import BROKEN, copies
+    from lcd_plugin.data.verify import BROKEN
 
-    suite = chosen_suite(datasets, assignments=assignments)
-    looked: dict[str, list[Verified]] = {}
-    notes: list[str] = []
-    lines: list[Line] = []
-    with preparing("verifying") as progress:
-        for name in suite.datasets:
-            looked[name], tables, said = _look(name, suite, jobs, progress)
-            lines += tables
-            notes += said
-    lines += [
-        (name, record.record, finding.lead, finding.kind, finding.reason)
-        for name, records in looked.items()
-        for record in records
-        for finding in record.findings
-    ]
-    lines += [(d, record, "", "duplicate", reason) for d, record, reason in copies(looked)]
-    changed = _changed_stores(list(suite.datasets))
-    broken = len({line[:2] for line in lines if line[3] in BROKEN})
+    names, found = _look_at_all(datasets, assignments, jobs)
+    changed = _changed_stores(names)
+    broken = len({line[:2] for line in found.lines if line[3] in BROKEN})
     if out is not None:
-        _write(out, lines)
-    counts = {name: len(records) for name, records in looked.items()}
+        _write(out, found.lines)
     if as_json:
         document = {
             "schema": 1,
-            "records": counts,
-            "findings": [dict(zip(COLUMNS, line, strict=True)) for line in lines],
-            "notes": notes,
+            "records": found.counts,
+            "findings": [dict(zip(COLUMNS, line, strict=True)) for line in found.lines],
+            "notes": found.notes,
             "changed_stores": changed,
         }
         typer.echo(json.dumps(document, indent=1))
     else:
-        _tell(counts, lines, notes + changed, out)
+        _tell(found, changed, out)
     if broken or changed:
         say(f"{broken} records or tables are broken, {len(changed)} prepared stores were changed.")
         raise typer.Exit(GATE_FAILED)
 
 
-def _look(
-    name: str, suite: Suite, jobs: int | None, progress: Any
-) -> tuple[list[Verified], list[Line], list[str]]:
-    """What was found of the records, of the tables, and what else is to be said."""
+def _look_at_all(
+    datasets: list[str], assignments: list[str] | None, jobs: int | None
+) -> tuple[list[str], Found]:
+    from lcd_plugin.cli.progress import preparing
+    from lcd_plugin.data.verify import copies
+
+    suite = chosen_suite(datasets, assignments=assignments)
+    looked: dict[str, list[Verified]] = {}
+    found = Found({}, [], [])
+    with preparing("verifying") as progress:
+        for name in suite.datasets:
+            looked[name] = _look(name, suite, jobs, progress, found)
+    for name, record, reason in copies(looked):
+        found.lines.append((name, record, "", "duplicate", reason))
+    return list(suite.datasets), found
+
+
+def _look(name: str, suite: Suite, jobs: int | None, progress: Any, found: Found) -> list[Verified]:
+    """Look at one dataset, its records, its tables and what a copy of it lacks."""
     from lcd_plugin.bench.cohorts import open_cohort
     from lcd_plugin.data.release import changed_tables, release_sums
     from lcd_plugin.data.verify import verify
 
     cohort = open_cohort(name, suite)
-    records = verify(cohort, name, lambda done, total: progress(name, done, total), jobs)
     sums = release_sums(cohort.path)
-    lines = [(name, "", "", "checksum", reason) for reason in changed_tables(cohort, sums)]
-    if sums is None or cohort.path is None:
-        return records, lines, []
-    absent = sums.absent(cohort.path)
-    if not absent:
-        return records, lines, []
-    of = f"{len(absent):,} files of the release are not in {cohort.path}"
-    return records, lines, [f"{name}: {of}, such as {absent[0]}"]
+    records = verify(cohort, name, sums, lambda done, total: progress(name, done, total), jobs)
+    found.counts[name] = len(records)
+    for reason in changed_tables(cohort, sums):
+        found.lines.append((name, "", "", "checksum", reason))
+    for record in records:
+        for finding in record.findings:
+            line = (name, record.record, finding.lead, finding.kind, finding.reason)
+            found.lines.append(line)
+    absent = sums.absent(cohort.path) if sums and cohort.path else []
+    if absent:
+        of = f"{len(absent):,} files of the release are not in {cohort.path}"
+        found.notes.append(f"{name}: {of}, such as {absent[0]}")
+    return records
 
 
 def _changed_stores(names: list[str]) -> list[str]:
@@ -138,14 +150,14 @@ def _write(out: Path, lines: list[Line]) -> None:
         raise ConfigError(f"{out} cannot be written ({error.strerror}).") from error
 
 
-def _tell(counts: dict[str, int], lines: list[Line], notes: list[str], out: Path | None) -> None:
-    for name, record, _, _, reason in lines[:SHOWN]:
+def _tell(found: Found, changed: list[str], out: Path | None) -> None:
+    for name, record, _, _, reason in found.lines[:SHOWN]:
         typer.echo(f"{name} {record}: {reason}" if record else f"{name}: {reason}")
-    if len(lines) > SHOWN:
+    if len(found.lines) > SHOWN:
         where = str(out) if out else "-o FILE or --json"
-        typer.echo(f"... and {len(lines) - SHOWN:,} more, all of them with {where}")
-    for note in notes:
+        typer.echo(f"... and {len(found.lines) - SHOWN:,} more, all of them with {where}")
+    for note in found.notes + changed:
         typer.echo(note)
-    for name, count in counts.items():
-        of = len({line[1] for line in lines if line[0] == name and line[1]})
+    for name, count in found.counts.items():
+        of = len({line[1] for line in found.lines if line[0] == name and line[1]})
         typer.echo(f"{name}: {count:,} records, {of:,} with findings")
