@@ -29,8 +29,9 @@ from lcd_plugin.data.store import SIGNALS, Store
 from lcd_plugin.encoders import LeadwiseEncoder
 from lcd_plugin.evaluate.bootstrap import DRAWS, interval, patient_weights
 from lcd_plugin.evaluate.features import extract_features
-from lcd_plugin.evaluate.linear import linear_probe
-from lcd_plugin.evaluate.metrics import auroc
+from lcd_plugin.evaluate.metrics import macro, per_class
+from lcd_plugin.evaluate.protocols import PROTOCOLS
+from lcd_plugin.evaluate.protocols.base import Part, Subset, Work
 from lcd_plugin.methods.lcd import LCD
 from lcd_plugin.pretrain.batch_norm import CALIBRATION_RECORDS, calibrate_batch_norm
 from lcd_plugin.pretrain.device import choose_precision
@@ -91,18 +92,22 @@ def drawn_scores(store: Store, suite: Suite, encoder: nn.Module) -> NDArray[np.f
     """Macro AUROC on the test records: the plain value, then one for each draw of patients."""
     task = chosen_tasks(store, suite, "ptbxl")[0]
     train, validation, test = (store.labels(task, s) for s in ("train", "validation", "test"))
-    features = extract_features(LeadwiseEncoder(encoder), store.signals, CPU)
-    prediction = linear_probe(
-        (features[train.rows], train.targets),
-        (features[validation.rows], validation.targets),
-        features[test.rows],
-        task.kind,
-        suite.linear,
+    leadwise = LeadwiseEncoder(encoder)
+    features = extract_features(leadwise, store.signals, CPU)
+    work = Work(
+        encoder=leadwise,
+        train=Part(features[train.rows], train.targets),
+        validation=Part(features[validation.rows], validation.targets),
+        test_inputs=features[test.rows],
+        kind=task.kind,
+        subsets=(Subset(np.arange(len(train.rows)), seed=0),),
+        device=CPU,
+        precision="fp32",
     )
-    weights = patient_weights(test.patients, DRAWS)
-    weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
-    classes = range(len(task.classes))
-    return np.mean([auroc(test.targets[:, c], prediction.test[:, c], weights) for c in classes], 0)
+    prediction = next(PROTOCOLS["linear"].predict(work, suite.linear))
+    drawn = patient_weights(test.patients, test.targets, DRAWS)
+    weights = np.concatenate([np.ones((len(drawn), 1), dtype=drawn.dtype), drawn], axis=1)
+    return macro(per_class("auroc", test.targets, prediction.test, None, weights))
 
 
 def main() -> None:

@@ -6,11 +6,16 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lcd_plugin.bench.checks import check_leaks, check_pretraining, check_roles, check_scoring
+from lcd_plugin.bench.checks import (
+    check_leaks,
+    check_pretraining,
+    check_roles,
+    check_scoring,
+    usable_fractions,
+)
 from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
-from lcd_plugin.bench.planned import PlannedMethod
+from lcd_plugin.bench.planned import PlannedMethod, Target
 from lcd_plugin.bench.suite import Suite
-from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.store import Store
 from lcd_plugin.errors import ConfigError, DataError, LcdBenchError, PluginError
 
@@ -24,13 +29,13 @@ class UsableData:
     Attributes:
         stores: all of them by name.
         sources: names of those that are pretrained on.
-        tasks: tasks of those that are scored, by name.
+        targets: those that are scored, by name.
         unavailable: what was asked for and cannot be used, with the reason.
     """
 
     stores: dict[str, Store]
     sources: tuple[str, ...]
-    tasks: dict[str, tuple[Task, ...]]
+    targets: dict[str, Target]
     unavailable: dict[str, str]
 
 
@@ -52,20 +57,20 @@ def usable_data(suite: Suite, methods: dict[str, PlannedMethod], progress: Progr
     problems: dict[str, LcdBenchError] = {}
     stores = _open(names, suite, progress, problems)
     sources = _sources(suite, methods, stores, problems)
-    tasks = _scored(suite, stores, problems)
+    targets = _scored(suite, stores, problems)
     if not suite.pretrain_datasets:
         # Each is pretrained on itself: one that fails in either role is of no use in the other.
-        sources = tuple(name for name in sources if name in tasks)
-        tasks = {name: tasks[name] for name in sources}
-    if not sources or not tasks:
+        sources = tuple(name for name in sources if name in targets)
+        targets = {name: targets[name] for name in sources}
+    if not sources or not targets:
         first = next(iter(problems.values()))
         raise type(first)(" ".join(dict.fromkeys(map(str, problems.values())))) from first
-    used = {name: store for name, store in stores.items() if name in sources or name in tasks}
-    check_leaks(suite, used, sources, tasks)
+    used = {name: store for name, store in stores.items() if name in sources or name in targets}
+    check_leaks(suite, used, sources, targets)
     unavailable = {title: str(error) for title, error in problems.items()}
     for title, reason in unavailable.items():
         log.warning("%s cannot be used, the rest goes on: %s", title, reason)
-    return UsableData(used, sources, tasks, unavailable)
+    return UsableData(used, sources, targets, unavailable)
 
 
 def _open(
@@ -102,15 +107,17 @@ def _sources(
 
 def _scored(
     suite: Suite, stores: dict[str, Store], problems: dict[str, LcdBenchError]
-) -> dict[str, tuple[Task, ...]]:
+) -> dict[str, Target]:
     found = {}
     for name in suite.datasets:
         if name in stores:
             try:
                 tasks = chosen_tasks(stores[name], suite, name)
                 check_scoring(suite, stores[name], tasks)
+                fractions, too_small = usable_fractions(suite, stores[name], tasks)
             except ConfigError as error:
                 problems.setdefault(f"dataset {name}", error)
             else:
-                found[name] = tasks
+                found[name] = Target(stores[name], tasks, fractions)
+                problems |= {f"dataset {name}, {what}": why for what, why in too_small.items()}
     return found

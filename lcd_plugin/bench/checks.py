@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lcd_plugin.bench.datasets import pretrain_rows
+from lcd_plugin.bench.lead_subsets import leads_of
 from lcd_plugin.bench.planned import PlannedMethod
 from lcd_plugin.bench.suite import Suite
 from lcd_plugin.data.cohort import SPLITS, Task
@@ -48,10 +52,12 @@ def check_scoring(suite: Suite, store: Store, tasks: tuple[Task, ...]) -> None:
     """Raise ConfigError if nothing can be learned or scored on one of the tasks of a dataset.
 
     Args:
-        suite: seeds and label fractions.
+        suite: lead subsets.
         store: the dataset that is scored.
         tasks: its tasks with the classes that are scored.
     """
+    for subset in suite.lead_subsets:
+        leads_of(subset, store.manifest.data.leads)
     for task in tasks:
         name = f"{store.manifest.dataset}/{task.name}"
         labels = {split: store.labels(task, split) for split in SPLITS}
@@ -64,9 +70,52 @@ def check_scoring(suite: Suite, store: Store, tasks: tuple[Task, ...]) -> None:
             raise ConfigError(
                 f"The test records of {name} have one class only, so nothing can be scored."
             )
-        for seed in suite.seeds:
-            for fraction in suite.label_fractions:
-                label_subset(targets["train"], fraction, seed, task.classes)
+
+
+def usable_fractions(
+    suite: Suite, store: Store, tasks: tuple[Task, ...]
+) -> tuple[tuple[float, ...], dict[str, ConfigError]]:
+    """Label fractions that leave every class of a dataset something to learn from.
+
+    Args:
+        suite: fractions, counts and seeds of label subsets.
+        store: the dataset that is scored.
+        tasks: its tasks with the classes that are scored.
+
+    Returns:
+        The fractions, ascending, counts as shares of the labelled training records; and why the
+        others cannot be used, by what was asked for.
+
+    Raises:
+        ConfigError: none can be used.
+    """
+    parts = [(task, store.labels(task, "train")) for task in tasks]
+    targets = [(task, labels.targets[labels.first]) for task, labels in parts]
+    asked = {f"{100 * f:.4g}% of labels": f for f in suite.label_fractions}
+    for count in suite.label_counts:
+        asked[f"{count} labels"] = count / len(targets[0][1])
+    usable, problems = [], {}
+    for name, fraction in asked.items():
+        try:
+            for task, labelled in targets:
+                _check_fraction(suite, task, labelled, fraction)
+        except ConfigError as error:
+            problems[name] = error
+        else:
+            usable.append(fraction)
+    if not usable:
+        raise next(iter(problems.values()))
+    return tuple(sorted(set(usable))), problems
+
+
+def _check_fraction(suite: Suite, task: Task, targets: NDArray[np.int8], fraction: float) -> None:
+    if fraction > 1:
+        raise ConfigError(
+            f"{task.name} has {len(targets)} labelled training records, fewer than "
+            f"{round(fraction * len(targets))}; use a smaller label count."
+        )
+    for seed in suite.label_seeds or suite.seeds:
+        label_subset(targets, fraction, seed, task.classes)
 
 
 def check_leaks(

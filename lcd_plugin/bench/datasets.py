@@ -67,10 +67,12 @@ def chosen_tasks(store: Store, suite: Suite, dataset: str) -> tuple[Task, ...]:
     by_name = {task.name: task for task in store.tasks}
     if not by_name:
         raise ConfigError(f"Dataset '{dataset}' has no labels, so it can only be pretrained on.")
-    for name in suite.tasks:
+    asked = [name.removeprefix(f"{dataset}/") for name in suite.tasks]
+    # What still has a dataset before it is another one's.
+    names = tuple(dict.fromkeys(name for name in asked if "/" not in name)) or tuple(by_name)[:1]
+    for name in names:
         if name not in by_name:
             raise ConfigError(f"Dataset '{dataset}' has no task '{name}'{suggest(name, by_name)}")
-    names = suite.tasks or tuple(by_name)[:1]
     return tuple(_learnable(store, by_name[name], dataset) for name in names)
 
 

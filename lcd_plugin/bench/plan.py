@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -17,6 +18,24 @@ from lcd_plugin.encoders import create_encoder
 from lcd_plugin.errors import ConfigError, PluginError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.plugins import METHODS
+from lcd_plugin.pretrain.snapshots import snapshot_epochs
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A suite under one recipe, with all that its cells are computed from.
+
+    Attributes:
+        suite: what was asked for, as the recipe has it.
+        stores: the prepared datasets by name.
+        tasks: tasks of every dataset that is scored, with the classes that are.
+        methods: methods by name.
+    """
+
+    suite: Suite
+    stores: dict[str, Store]
+    tasks: dict[str, tuple[Task, ...]]
+    methods: dict[str, PlannedMethod]
 
 
 @dataclass(frozen=True)
@@ -26,19 +45,16 @@ class Plan:
     Attributes:
         suite: what was asked for.
         precision: what `auto` came to.
-        stores: the prepared datasets by name.
-        tasks: tasks of every dataset that is scored, with the classes that are.
-        methods: methods by name.
+        setups: what cells are computed from, by recipe; `""` is that of a suite without recipes.
         pretrain: cells in the order in which they run.
-        evaluate: cells in the order in which they run.
+        evaluate: cells in the order in which they run. What several recipes ask for stands under
+            the first of them.
         unavailable: reasons by title (`method lcd`, `dataset ludb`) of what cannot be used.
     """
 
     suite: Suite
     precision: Literal["fp32", "bf16"]
-    stores: dict[str, Store]
-    tasks: dict[str, tuple[Task, ...]]
-    methods: dict[str, PlannedMethod]
+    setups: dict[str, Setup]
     pretrain: tuple[PretrainCell, ...]
     evaluate: tuple[EvaluateCell, ...]
     unavailable: dict[str, str]
@@ -62,36 +78,54 @@ def make_plan(
         DataError: no dataset is usable, or a record that is scored was seen before.
         PluginError: no method can be loaded.
     """
-    methods, unavailable = _load_methods(suite)
-    for name in suite.encoders:
-        create_encoder(name, **suite.settings.get(name, {}))
-    data = usable_data(suite, methods, progress)
     # Random draws differ between kinds of device, so that one key never means two of them.
     trained = {"precision": precision} | ({} if device == "cpu" else {"device": device})
-    pretrain, evaluate = _cells(suite, methods, data, trained)
-    unavailable |= data.unavailable
-    return Plan(suite, precision, data.stores, data.tasks, methods, pretrain, evaluate, unavailable)
+    setups: dict[str, Setup] = {}
+    # By key: training from scratch has no pretraining dataset, so each of them makes it again, and
+    # recipes can ask for the same thing.
+    pretrain: dict[str, PretrainCell] = {}
+    evaluate: dict[str, EvaluateCell] = {}
+    unavailable: dict[str, str] = {}
+    for recipe in suite.recipes or ("",):
+        own = suite.under(recipe) if recipe else suite
+        methods, without = _load_methods(own)
+        for name in own.encoders:
+            create_encoder(name, **own.settings.get(name, {}))
+        data = usable_data(own, methods, progress)
+        tasks = {name: target.tasks for name, target in data.targets.items()}
+        setups[recipe] = Setup(own, data.stores, tasks, methods)
+        for cell in _cells(own, recipe, methods, data, trained):
+            known: dict[str, Any] = pretrain if isinstance(cell, PretrainCell) else evaluate
+            known.setdefault(cell.key, cell)
+        unavailable |= {
+            f"{title}{f' ({recipe})' if recipe else ''}": reason
+            for title, reason in (without | data.unavailable).items()
+        }
+    return Plan(
+        suite, precision, setups, tuple(pretrain.values()), tuple(evaluate.values()), unavailable
+    )
 
 
 def _cells(
-    suite: Suite, methods: dict[str, PlannedMethod], data: UsableData, trained: dict[str, str]
-) -> tuple[tuple[PretrainCell, ...], tuple[EvaluateCell, ...]]:
-    pretrain: list[PretrainCell] = []
-    # By key: training from scratch has no pretraining dataset, so each of them makes it again.
-    evaluate: dict[str, EvaluateCell] = {}
+    suite: Suite,
+    recipe: str,
+    methods: dict[str, PlannedMethod],
+    data: UsableData,
+    trained: dict[str, str],
+) -> Iterator[PretrainCell | EvaluateCell]:
+    shares = snapshot_epochs(suite.snapshots, suite.pretrain.epochs).values()
     for source in data.sources:
-        targets = tuple(data.tasks) if suite.pretrain_datasets else (source,)
+        names = tuple(data.targets) if suite.pretrain_datasets else (source,)
         for encoder in suite.encoders:
             for seed in suite.seeds:
-                maker = CellMaker(suite, encoder, seed, trained)
+                maker = CellMaker(suite, recipe, encoder, seed, trained)
                 for method in methods.values():
                     cell = maker.pretraining(method, data.stores[source])
-                    pretrain += [cell] if cell is not None else []
-                    for name in targets:
-                        store, tasks = data.stores[name], data.tasks[name]
-                        scores = maker.evaluations(method, store, tasks, cell)
-                        evaluate |= {score.key: score for score in scores}
-    return tuple(pretrain), tuple(evaluate.values())
+                    if cell is not None:
+                        yield cell
+                    for target in (data.targets[name] for name in names):
+                        yield from maker.snapshots(method, target, cell, shares)
+                        yield from maker.evaluations(method, target, cell)
 
 
 def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str]]:

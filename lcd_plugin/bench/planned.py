@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
+
+from pydantic import BaseModel
 
 from lcd_plugin.bench.results import SCHEMA, key_of
-from lcd_plugin.bench.suite import Protocol, Suite
+from lcd_plugin.bench.suite import ALL_LEADS, Suite
 from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.store import Store
+from lcd_plugin.evaluate.protocols import PROTOCOLS
+from lcd_plugin.evaluate.protocols.base import Protocol
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.plugins import ENCODERS, MethodSpec
 from lcd_plugin.pretrain.settings import EngineSettings
 
-# Raise one when its numbers change for equal settings.
-PROTOCOL_VERSIONS = {"linear": 1, "finetune": 1, "knn": 1, "scratch": 1}
+# Raise it when the numbers of a pretraining change for equal settings.
 ENGINE_VERSION = 2
+SCRATCH = "scratch"
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,26 @@ class PlannedMethod:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What encoders are scored on.
+
+    Attributes:
+        store: the dataset.
+        tasks: its tasks.
+        fractions: label fractions that it has enough records for, ascending.
+    """
+
+    store: Store
+    tasks: tuple[Task, ...]
+    fractions: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class PretrainCell:
-    """One pretraining: a method on a dataset with an encoder and a seed."""
+    """One pretraining: a method on a dataset with an encoder and a seed, under a recipe."""
 
     identity: dict[str, Any]
+    recipe: str
     method: str
     encoder: str
     dataset: str
@@ -44,28 +65,40 @@ class PretrainCell:
     @property
     def title(self) -> str:
         """For progress and messages."""
-        return f"pretrain {self.method} on {self.dataset}, {self.encoder}, seed {self.seed}"
+        under = f" ({self.recipe})" if self.recipe else ""
+        return f"pretrain {self.method}{under} on {self.dataset}, {self.encoder}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class EvaluateCell:
-    """One score: an encoder on a task under a protocol at a label fraction.
+    """One score: an encoder on a task under a protocol with some of the labels.
 
     Attributes:
+        recipe: of the suite; "" where it has none.
         dataset: the dataset that is scored.
         protocol: the suite's protocol, or `scratch` for the supervised baseline.
+        leads: leads that the encoder is shown, as the suite calls them.
+        label_fraction: share of the labelled training records.
+        label_seed: of the label subset.
+        seed: of the pretraining, or of training from scratch.
+        snapshot: share of the pretraining budget after which the encoder was taken; None for the
+            finished one.
         pretrain_key: the pretraining whose encoder is scored; None for `scratch`.
         pretrain_dataset: the dataset of that pretraining; None for `scratch`.
     """
 
     identity: dict[str, Any]
+    recipe: str
     method: str
     encoder: str
     dataset: str
     task: str
-    protocol: Protocol | Literal["scratch"]
+    protocol: str
+    leads: str
     label_fraction: float
+    label_seed: int
     seed: int
+    snapshot: float | None
     pretrain_key: str | None
     pretrain_dataset: str | None
     key: str = field(init=False)
@@ -74,27 +107,44 @@ class EvaluateCell:
         object.__setattr__(self, "key", key_of(self.identity))
 
     @property
+    def group(self) -> tuple[Any, ...]:
+        """Equal for cells that differ in their labels only, which are computed together."""
+        return (
+            self.recipe, self.method, self.encoder, self.dataset, self.task, self.protocol,
+            self.leads, self.seed, self.snapshot, self.pretrain_key,
+        )  # fmt: skip
+
+    @property
     def title(self) -> str:
         """For progress and messages."""
         foreign = self.pretrain_dataset not in (None, self.dataset)
-        source = f"pretrained on {self.pretrain_dataset}, " if foreign else ""
-        return (
-            f"{self.protocol} {self.method} on {self.dataset}/{self.task}, {source}"
-            f"{self.encoder}, {100 * self.label_fraction:.4g}% of labels, seed {self.seed}"
-        )
+        parts = [
+            f"{self.protocol} {self.method}{f' ({self.recipe})' if self.recipe else ''} on "
+            f"{self.dataset}/{self.task}",
+            f"pretrained on {self.pretrain_dataset}" if foreign else "",
+            f"after {100 * self.snapshot:.4g}% of the budget" if self.snapshot else "",
+            self.encoder,
+            f"leads {self.leads}" if self.leads != ALL_LEADS else "",
+            f"{100 * self.label_fraction:.4g}% of labels",
+            f"seed {self.seed}",
+            f"labels {self.label_seed}" if self.label_seed != self.seed else "",
+        ]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
 class CellMaker:
-    """Makes the cells of one encoder and seed.
+    """Makes the cells of one recipe, encoder and seed.
 
     Attributes:
-        suite: what was asked for.
+        suite: what was asked for, as the recipe has it.
+        recipe: its name; "" without one.
         encoder, seed: of all cells.
         trained: what changes the numbers of a training on this machine.
     """
 
     suite: Suite
+    recipe: str
     encoder: str
     seed: int
     trained: dict[str, str]
@@ -121,42 +171,100 @@ class CellMaker:
                 **self.trained,
                 **_rounding(suite.engine),
             }
-        name = method.spec.name
-        return PretrainCell(identity, name, self.encoder, store.manifest.dataset, self.seed)
+            if suite.snapshots:
+                identity["snapshots"] = list(suite.snapshots)
+        name, dataset = method.spec.name, store.manifest.dataset
+        return PretrainCell(identity, self.recipe, name, self.encoder, dataset, self.seed)
 
     def evaluations(
-        self,
-        method: PlannedMethod,
-        store: Store,
-        tasks: tuple[Task, ...],
-        pretraining: PretrainCell | None,
+        self, method: PlannedMethod, target: Target, pretraining: PretrainCell | None
     ) -> list[EvaluateCell]:
-        """The scores of a method on the tasks of a dataset, by task, protocol and fraction.
+        """The scores of a method on a dataset, those that differ in labels only side by side.
 
         Args:
             method: the method.
-            store: the dataset that is scored.
-            tasks: its tasks.
+            target: what it is scored on.
             pretraining: where the encoder comes from; None for a supervised baseline.
         """
-        protocols = self.suite.protocols if pretraining is not None else ("scratch",)
+        protocols: tuple[str, ...] = self.suite.protocols if pretraining is not None else (SCRATCH,)
         return [
-            EvaluateCell(
-                self._evaluate_identity(method, store, task, protocol, fraction, pretraining),
-                method.spec.name,
-                self.encoder,
-                store.manifest.dataset,
-                task.name,
-                protocol,  # type: ignore[arg-type]
-                fraction,
-                self.seed,
-                pretraining.key if pretraining else None,
-                pretraining.dataset if pretraining else None,
-            )
-            for task in tasks
+            self._evaluation(method, target.store, task, protocol, leads, labels, pretraining)
+            for task in target.tasks
             for protocol in protocols
-            for fraction in self.suite.label_fractions
+            for leads in self.suite.lead_subsets
+            for labels in self._labels(protocol, target.fractions)
         ]
+
+    def snapshots(
+        self,
+        method: PlannedMethod,
+        target: Target,
+        pretraining: PretrainCell | None,
+        shares: Iterable[float],
+    ) -> list[EvaluateCell]:
+        """Scores of the encoder under way: the first probe of the suite, with most labels."""
+        probes = [p for p in self.suite.protocols if not PROTOCOLS[p].trains_encoder]
+        if pretraining is None or method.spec.kind != "pretraining" or not probes:
+            return []
+        labels = self._labels(probes[0], target.fractions[-1:])[0]
+        task, leads = target.tasks[0], self.suite.lead_subsets[0]
+        return [
+            self._evaluation(
+                method, target.store, task, probes[0], leads, labels, pretraining, share
+            )
+            for share in shares
+        ]
+
+    def _labels(self, protocol: str, fractions: tuple[float, ...]) -> list[tuple[float, int]]:
+        """Fractions with the seeds of their subsets."""
+        seeds = self.suite.label_seeds or (self.seed,)
+        if protocol_of(protocol, self.suite)[0].trains_encoder:
+            seeds = (seeds[self.suite.seeds.index(self.seed) % len(seeds)],)
+        # All labels are the same records under every seed.
+        return [(f, seed) for f in fractions for seed in (seeds if f < 1 else seeds[:1])]
+
+    def _evaluation(
+        self,
+        method: PlannedMethod,
+        store: Store,
+        task: Task,
+        protocol: str,
+        leads: str,
+        labels: tuple[float, int],
+        pretraining: PretrainCell | None,
+        snapshot: float | None = None,
+    ) -> EvaluateCell:
+        fraction, label_seed = labels
+        identity = self._base_identity(store) | {
+            # The pretraining's key stands for its dataset too. The classes that are scored follow
+            # from the task and the data.
+            "kind": "evaluate",
+            "method": method.spec.name,
+            "method_version": method.spec.version,
+            "pretrain_key": pretraining.key if pretraining else None,
+            "task": task.name,
+            "label_fraction": fraction,
+            "label_seed": label_seed,
+            **({"leads": leads} if leads != ALL_LEADS else {}),
+            **({"snapshot": snapshot} if snapshot is not None else {}),
+            **self._protocol_identity(protocol),
+        }
+        return EvaluateCell(
+            identity=identity,
+            recipe=self.recipe,
+            method=method.spec.name,
+            encoder=self.encoder,
+            dataset=store.manifest.dataset,
+            task=task.name,
+            protocol=protocol,
+            leads=leads,
+            label_fraction=fraction,
+            label_seed=label_seed,
+            seed=self.seed,
+            snapshot=snapshot,
+            pretrain_key=pretraining.key if pretraining else None,
+            pretrain_dataset=pretraining.dataset if pretraining else None,
+        )
 
     def _base_identity(self, store: Store) -> dict[str, Any]:
         return {
@@ -170,32 +278,22 @@ class CellMaker:
             "seed": self.seed,
         }
 
-    def _evaluate_identity(
-        self,
-        method: PlannedMethod,
-        store: Store,
-        task: Task,
-        protocol: str,
-        fraction: float,
-        pretraining: PretrainCell | None,
-    ) -> dict[str, Any]:
-        # The pretraining's key stands for its dataset too. The classes that are scored follow
-        # from the task and the data.
-        scratch = protocol == "scratch"
-        settings = self.suite.finetune if scratch else getattr(self.suite, protocol)
-        trains = protocol in ("finetune", "scratch")
-        return self._base_identity(store) | {
-            "kind": "evaluate",
-            "method": method.spec.name,
-            "method_version": method.spec.version,
-            "pretrain_key": pretraining.key if pretraining else None,
-            "task": task.name,
-            "protocol": protocol,
-            "protocol_version": PROTOCOL_VERSIONS[protocol],
+    def _protocol_identity(self, name: str) -> dict[str, Any]:
+        protocol, settings = protocol_of(name, self.suite)
+        return {
+            "protocol": name,
+            "protocol_version": protocol.version,
             "protocol_settings": settings.model_dump(mode="json"),
-            "label_fraction": fraction,
-            **(self.trained if trains else {"precision": "fp32"}),
+            **(self.trained if protocol.trains_encoder else {"precision": "fp32"}),
         }
+
+
+def protocol_of(name: str, suite: Suite) -> tuple[Protocol, BaseModel]:
+    """How a cell is scored, with the settings of it."""
+    if name == SCRATCH:
+        # Fine-tuning in which no layer knows anything yet, so that all learn at the same rate.
+        return PROTOCOLS["finetune"], suite.finetune.model_copy(update={"layer_decay": 1.0})
+    return PROTOCOLS[name], suite.settings_of(name)
 
 
 def _rounding(engine: EngineSettings) -> dict[str, Any]:

@@ -49,6 +49,26 @@ class CellResult(BaseModel):
         return sum(self.phases.values())
 
 
+class SnapshotEntry(BaseModel):
+    """The encoder of a pretraining under way, in a file of its own.
+
+    Attributes:
+        share: of the pretraining budget.
+        epoch, updates, records: done so far.
+        seconds: wall-time so far, all phases counted, without taking snapshots.
+        file: its encoder file, beside the result.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    epoch: int
+    updates: int
+    records: int
+    seconds: float
+    file: str
+
+
 class PretrainResult(CellResult):
     """A pretraining.
 
@@ -59,6 +79,7 @@ class PretrainResult(CellResult):
         peak_memory_mb: largest memory of the process or GPU.
         final_loss: mean loss of the last epoch.
         engine: how it was computed, see `HowComputed`.
+        snapshots: encoders under way, in the order of their shares.
     """
 
     updates: int = 0
@@ -67,16 +88,18 @@ class PretrainResult(CellResult):
     peak_memory_mb: float | None = None
     final_loss: float | None = None
     engine: dict[str, Any] = Field(default_factory=dict)
+    snapshots: tuple[SnapshotEntry, ...] = ()
 
 
 class EvaluateResult(CellResult):
-    """The scores of an encoder on a task at one label fraction.
+    """The scores of an encoder on a task with the labels of one subset.
 
     Attributes:
         n_labels: labelled training records used.
         n_validation, n_test: labelled records of the other parts.
         classes: class names, in the order of `per_class`.
         macro: metric -> mean over classes, on the test records.
+        validation_macro: the same on the validation records, where settings are to be chosen.
         per_class: metric -> one value a class; None where the test has no positive.
         chosen: what validation chose.
     """
@@ -86,6 +109,7 @@ class EvaluateResult(CellResult):
     n_test: int = 0
     classes: tuple[str, ...] = ()
     macro: dict[str, float] = Field(default_factory=dict)
+    validation_macro: dict[str, float] = Field(default_factory=dict)
     per_class: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     chosen: dict[str, Any] = Field(default_factory=dict)
 

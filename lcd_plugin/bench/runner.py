@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from lcd_plugin.bench.cells import Evaluator, compute_pretraining
 from lcd_plugin.bench.datasets import summary
+from lcd_plugin.bench.evaluation import Evaluator
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
+from lcd_plugin.bench.pretraining import CHECKPOINT, compute_pretraining
 from lcd_plugin.bench.provenance import now, provenance
 from lcd_plugin.bench.results import (
     CellResult,
@@ -31,9 +32,6 @@ from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.pretrain.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
-
-# State of a pretraining that is under way, in the folder of its cell.
-CHECKPOINT = "checkpoint.safetensors"
 
 Status = Literal["cached", "done", "failed", "blocked"]
 Cell = PretrainCell | EvaluateCell
@@ -110,63 +108,117 @@ class Runner:
         outcome = RunSummary()
         outcome.failures += list(self._plan.unavailable.items())
         evaluator = Evaluator(self._plan, self._out / "pretrain", self._device)
-        for cell in self._in_order():
-            status = self._compute(cell, evaluator, outcome)
-            outcome.counts[status] += 1
-            if status == "failed" and self._fail_fast:
+        for unit in self._in_order():
+            if self._enough(outcome):
                 break
+            todo = [cell for cell in unit if not self._known(cell, outcome)]
+            pretraining = [cell for cell in todo if isinstance(cell, PretrainCell)]
+            for cell in pretraining:
+                self._pretrain(cell, outcome)
+            if not pretraining:
+                self._evaluate([c for c in todo if isinstance(c, EvaluateCell)], evaluator, outcome)
         return outcome
 
-    def _in_order(self) -> list[Cell]:
-        """Each pretraining with its evaluations behind it: early scores, features used at once."""
-        order: list[Cell] = []
-        for pretraining in self._plan.pretrain:
-            order.append(pretraining)
-            order += [c for c in self._plan.evaluate if c.pretrain_key == pretraining.key]
-        return order + [c for c in self._plan.evaluate if c.pretrain_key is None]
+    def _in_order(self) -> list[list[Cell]]:
+        """Each pretraining with its evaluations behind it: early scores, features used at once.
 
-    def _compute(self, cell: Cell, evaluator: Evaluator, outcome: RunSummary) -> Status:
-        before = stored_result(self._out, cell)
-        if before is not None and (before.status == "complete" or not self._retry_failed):
-            return self._known(cell, before, outcome)
-        if isinstance(cell, EvaluateCell) and not self._encoder_is_there(cell):
-            self._listen(CellEvent(cell, "blocked", "its pretraining failed"))
-            return "blocked"
+        Evaluations that differ in their labels only are one unit.
+        """
+        order: list[list[Cell]] = []
+        scratch = [c for c in self._plan.evaluate if c.pretrain_key is None]
+        for pretraining in self._plan.pretrain:
+            own = [c for c in self._plan.evaluate if c.pretrain_key == pretraining.key]
+            order += [[pretraining], *_groups(own)]
+        return order + _groups(scratch)
+
+    def _pretrain(self, cell: PretrainCell, outcome: RunSummary) -> None:
         self._listen(CellEvent(cell, "started"))
-        started = now()
+        started, folder = now(), cell_folder(self._out, cell)
         try:
-            result, files = self._work(cell, evaluator)
+            result, files = compute_pretraining(
+                cell,
+                self._plan,
+                self._device,
+                folder,
+                lambda message: self._listen(CellEvent(cell, "progress", message)),
+            )
         except Exception as error:  # a cell's failure is a result too, and no other cell's affair
-            return self._failed(cell, error, started, outcome)
+            self._failed(cell, error, started, outcome)
+            return
+        self._done(cell, result, files, started, outcome)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def _evaluate(
+        self, cells: Sequence[EvaluateCell], evaluator: Evaluator, outcome: RunSummary
+    ) -> None:
+        """Compute a group; if that fails, each cell that is left by itself."""
+        if cells and not self._encoder_is_there(cells[0]):
+            for cell in cells:
+                self._ended(cell, "blocked", "its pretraining failed", outcome)
+            return
+        left, computed = list(cells), evaluator.compute(tuple(cells))
+        while left:
+            self._listen(CellEvent(left[0], "started"))
+            started = now()
+            try:
+                cell, result, files = next(computed)
+            except Exception as error:
+                self._apart(left, error, started, evaluator, outcome)
+                return
+            self._done(cell, result, files, started, outcome)
+            left.remove(cell)
+
+    def _apart(
+        self,
+        cells: Sequence[EvaluateCell],
+        error: Exception,
+        started: str,
+        evaluator: Evaluator,
+        outcome: RunSummary,
+    ) -> None:
+        """Computing cells together failed: find out which of them it was."""
+        if len(cells) == 1:
+            self._failed(cells[0], error, started, outcome)
+            return
+        for cell in cells:
+            if not self._enough(outcome):
+                self._evaluate([cell], evaluator, outcome)
+
+    def _enough(self, outcome: RunSummary) -> bool:
+        return self._fail_fast and outcome.counts["failed"] > 0
+
+    def _done(
+        self,
+        cell: Cell,
+        result: CellResult,
+        files: dict[str, bytes],
+        started: str,
+        outcome: RunSummary,
+    ) -> None:
         result = result.model_copy(update={"provenance": self._origin(cell, started)})
         self._write(cell, result, files)
-        (cell_folder(self._out, cell) / CHECKPOINT).unlink(missing_ok=True)
-        self._listen(CellEvent(cell, "done", _headline(result)))
-        return "done"
+        self._ended(cell, "done", _headline(result), outcome)
 
-    def _work(self, cell: Cell, evaluator: Evaluator) -> tuple[CellResult, dict[str, bytes]]:
-        if isinstance(cell, EvaluateCell):
-            return evaluator.compute(cell)
-        return compute_pretraining(
-            cell,
-            self._plan,
-            self._device,
-            cell_folder(self._out, cell) / CHECKPOINT,
-            lambda message: self._listen(CellEvent(cell, "progress", message)),
-        )
+    def _ended(self, cell: Cell, status: Status, message: str, outcome: RunSummary) -> None:
+        outcome.counts[status] += 1
+        self._listen(CellEvent(cell, status, message))
 
-    def _known(self, cell: Cell, result: CellResult, outcome: RunSummary) -> Status:
+    def _known(self, cell: Cell, outcome: RunSummary) -> bool:
+        """Whether a cell needs no computing, since it has a result."""
+        result = stored_result(self._out, cell)
+        if result is None or (result.status == "failed" and self._retry_failed):
+            return False
         if result.status == "complete":
             # Left by a run that was killed between the two.
             (cell_folder(self._out, cell) / CHECKPOINT).unlink(missing_ok=True)
-            self._listen(CellEvent(cell, "cached", _headline(result)))
-            return "cached"
-        reason = f"{result.error} (failed before; --retry-failed tries again)"
-        outcome.failures.append((cell.title, reason))
-        self._listen(CellEvent(cell, "failed", reason))
-        return "failed"
+            self._ended(cell, "cached", _headline(result), outcome)
+        else:
+            reason = f"{result.error} (failed before; --retry-failed tries again)"
+            outcome.failures.append((cell.title, reason))
+            self._ended(cell, "failed", reason, outcome)
+        return True
 
-    def _failed(self, cell: Cell, error: Exception, started: str, outcome: RunSummary) -> Status:
+    def _failed(self, cell: Cell, error: Exception, started: str, outcome: RunSummary) -> None:
         known = isinstance(error, LcdBenchError)  # these are sentences already
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         log.debug("%s failed", cell.title, exc_info=error)
@@ -181,8 +233,7 @@ class Runner:
         )
         self._write(cell, result, {})
         outcome.failures.append((cell.title, reason))
-        self._listen(CellEvent(cell, "failed", reason))
-        return "failed"
+        self._ended(cell, "failed", reason, outcome)
 
     def _write(self, cell: Cell, result: CellResult, files: dict[str, bytes]) -> None:
         try:
@@ -221,10 +272,19 @@ class Runner:
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             write_whole(self._out / "suite.toml", dump_toml(suite.model_dump(mode="json")).encode())
-            data = [summary(store) for store in self._plan.stores.values()]
+            stores = [s for setup in self._plan.setups.values() for s in setup.stores.values()]
+            data = [summary(s) for s in {s.manifest.fingerprint: s for s in stores}.values()]
             save_plan(self._out, SavedPlan.of(self._plan, data))
         except OSError as error:
             raise self._not_writable(error) from error
+
+
+def _groups(cells: Iterable[EvaluateCell]) -> list[list[Cell]]:
+    """Cells that are computed together, in the order of their first."""
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    return list(groups.values())
 
 
 def cell_folder(out: Path, cell: Cell) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.provenance import now
@@ -20,8 +20,14 @@ class SavedCell(BaseModel):
     Attributes:
         kind: its method's.
         dataset: the one that is pretrained on, or scored.
+        recipe: of the suite; "" where it has none.
         pretrain_key, pretrain_dataset: for an evaluation, the pretraining behind it; None where
             there is none, and `pretrain_dataset` also in plans from before it was written.
+        leads: which leads the encoder was shown.
+        label_seed: of the label subset; None in plans from before it was written, where it was
+            the pretraining's seed.
+        snapshot: share of the pretraining budget after which the encoder was taken; None for the
+            finished one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +44,10 @@ class SavedCell(BaseModel):
     label_fraction: float | None = None
     pretrain_key: str | None = None
     pretrain_dataset: str | None = None
+    recipe: str = ""
+    leads: str = "all"
+    label_seed: int | None = None
+    snapshot: float | None = None
 
 
 class SavedPlan(BaseModel):
@@ -51,6 +61,7 @@ class SavedPlan(BaseModel):
     pretrain: tuple[SavedCell, ...]
     evaluate: tuple[SavedCell, ...]
     unavailable: dict[str, str]
+    recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     data: tuple[dict[str, Any], ...]
 
     @classmethod
@@ -63,6 +74,7 @@ class SavedPlan(BaseModel):
             pretrain=tuple(_saved(cell, plan) for cell in plan.pretrain),
             evaluate=tuple(_saved(cell, plan) for cell in plan.evaluate),
             unavailable=plan.unavailable,
+            recipes=plan.suite.recipes,
             data=tuple(data),
         )
 
@@ -71,7 +83,7 @@ def _saved(cell: Any, plan: Plan) -> SavedCell:
     names = set(SavedCell.model_fields) - {"title", "kind"}
     return SavedCell(
         title=cell.title,
-        kind=plan.methods[cell.method].spec.kind,
+        kind=plan.setups[cell.recipe].methods[cell.method].spec.kind,
         **{name: getattr(cell, name) for name in names if hasattr(cell, name)},
     )
 

@@ -10,13 +10,23 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from lcd_plugin.bench.recipes import BUNDLED, CHANGEABLE
+from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.errors import ConfigError, suggest
-from lcd_plugin.evaluate.settings import FinetuneSettings, KNNSettings, LinearSettings
+from lcd_plugin.evaluate.settings import (
+    AttentiveSettings,
+    FinetunePaperSettings,
+    FinetuneSettings,
+    KNNSettings,
+    LinearPaperSettings,
+    LinearSettings,
+)
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
-Protocol = Literal["linear", "finetune", "knn"]
+Protocol = Literal["linear", "linear-paper", "attentive", "knn", "finetune", "finetune-paper"]
+ALL_LEADS = "all"
 
 
 class Suite(BaseModel):
@@ -30,10 +40,19 @@ class Suite(BaseModel):
             each of `datasets` for itself.
         pretrain_part: records of a pretraining dataset that are used: those of its training part,
             or `all` of one that nothing is scored on.
-        seeds: of weights, order of records, views and label subsets.
+        recipes: settings under which every method is run, by name, see `under`; none is the
+            suite's own settings. A list names bundled recipes.
+        seeds: of weights, order of records and views.
         label_fractions: shares of the labelled training records, in (0, 1].
+        label_counts: numbers of labelled training records, beside the fractions.
+        label_seeds: of label subsets; a probe is fitted on each, training of a whole encoder takes
+            one for each of `seeds` in turn. None is one subset, under the seed of the pretraining.
+        lead_subsets: which leads the encoder is shown: `all` of `data.leads`, `12`, `8`, `6-limb`,
+            `4`, `3`, `2`, or single leads by name.
+        snapshots: shares of the pretraining budget after which the encoder is scored too.
         protocols: how encoders are scored.
-        tasks: tasks of the datasets; none is the main task of each.
+        tasks: tasks of all datasets by name, or of one as `dataset/task`; a dataset without any
+            is scored on its main task.
         limit: use only so many records of each dataset.
         precision: of training; `auto` is bf16 where the hardware has it.
         settings: settings of plugins by name, such as `settings.lcd.gamma`.
@@ -48,8 +67,13 @@ class Suite(BaseModel):
     pretrain_datasets: tuple[str, ...] = ()
     pretrain_part: Literal["train", "all"] = "train"
     encoders: tuple[str, ...] = Field(("vgg16_1d",), min_length=1)
+    recipes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     label_fractions: tuple[float, ...] = Field((0.01, 0.1, 1.0), min_length=1)
+    label_counts: tuple[int, ...] = ()
+    label_seeds: tuple[int, ...] = ()
+    lead_subsets: tuple[str, ...] = Field((ALL_LEADS,), min_length=1)
+    snapshots: tuple[float, ...] = ()
     protocols: tuple[Protocol, ...] = Field(("linear",), min_length=1)
     tasks: tuple[str, ...] = ()
     limit: int | None = Field(None, ge=1)
@@ -59,8 +83,11 @@ class Suite(BaseModel):
     views: ViewSettings = ViewSettings()
     engine: EngineSettings = EngineSettings()
     linear: LinearSettings = LinearSettings()
-    finetune: FinetuneSettings = FinetuneSettings()
+    linear_paper: LinearPaperSettings = LinearPaperSettings()
+    attentive: AttentiveSettings = AttentiveSettings()
     knn: KNNSettings = KNNSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    finetune_paper: FinetunePaperSettings = FinetunePaperSettings()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @property
@@ -68,9 +95,27 @@ class Suite(BaseModel):
         """Datasets that are pretrained on."""
         return self.pretrain_datasets or self.datasets
 
+    def settings_of(self, protocol: str) -> BaseModel:
+        """Settings of a protocol."""
+        found: BaseModel = getattr(self, protocol.replace("-", "_"))
+        return found
+
+    def under(self, recipe: str) -> Suite:
+        """The suite as a recipe changes it, without recipes of its own.
+
+        Raises:
+            ConfigError: the recipe holds an impossible setting.
+        """
+        document = self.model_dump(mode="json") | {"recipes": {}}
+        _merge(document, self.recipes[recipe])
+        try:
+            return Suite.model_validate(document)
+        except ValidationError as error:
+            raise ConfigError(explain(error, Suite, f"recipes.{recipe}.")) from error
+
     @field_validator(
-        "seeds", "label_fractions", "methods", "datasets", "pretrain_datasets", "encoders",
-        "protocols",
+        "seeds", "label_fractions", "label_counts", "label_seeds", "lead_subsets", "snapshots",
+        "methods", "datasets", "pretrain_datasets", "encoders", "protocols",
     )  # fmt: skip
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -83,12 +128,53 @@ class Suite(BaseModel):
             raise ValueError("label fractions must be above 0 and at most 1")
         return tuple(sorted(values))
 
-    @field_validator("seeds")
+    @field_validator("seeds", "label_seeds")
     @classmethod
     def _not_negative(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        if min(values) < 0:
+        if values and min(values) < 0:
             raise ValueError("seeds must not be negative")
         return values
+
+    @field_validator("label_counts")
+    @classmethod
+    def _counts(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if values and min(values) < 1:
+            raise ValueError("label counts must be at least 1")
+        return tuple(sorted(values))
+
+    @field_validator("snapshots")
+    @classmethod
+    def _parts_of_budget(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < value < 1 for value in values):
+            raise ValueError("snapshots must be shares of the budget above 0 and below 1")
+        return tuple(sorted(values))
+
+    @field_validator("lead_subsets")
+    @classmethod
+    def _leads(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        known = {ALL_LEADS, *LEAD_SUBSETS}
+        return tuple(v if v in known else canonical_lead(v) for v in values)
+
+    @field_validator("recipes", mode="before")
+    @classmethod
+    def _bundled_by_name(cls, given: Any) -> Any:
+        if not isinstance(given, (list, tuple)):
+            return given
+        for name in given:
+            if name not in BUNDLED:
+                raise ValueError(f"there is no recipe '{name}'{suggest(str(name), BUNDLED)}")
+        return {name: BUNDLED[name] for name in given}
+
+    @field_validator("recipes")
+    @classmethod
+    def _changeable(cls, recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, changes in recipes.items():
+            for key in changes:
+                if key not in CHANGEABLE:
+                    raise ValueError(
+                        f"recipe '{name}' cannot change '{key}', only {', '.join(CHANGEABLE)}"
+                    )
+        return recipes
 
 
 def bundled_suites() -> dict[str, Path]:
@@ -122,6 +208,8 @@ def load_suite(
     except ValidationError as error:
         raise ConfigError(explain(error, Suite)) from error
     _check_names(suite)
+    for recipe in suite.recipes:
+        suite.under(recipe)
     return suite
 
 

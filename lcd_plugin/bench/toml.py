@@ -17,10 +17,10 @@ def dump_toml(document: dict[str, Any]) -> str:
 def _table(table: dict[str, Any], prefix: tuple[str, ...]) -> list[str]:
     lines = [f"{_key(k)} = {_value(v)}" for k, v in table.items() if _is_plain(v)]
     for key, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             path = (*prefix, key)
             inner = _table(value, path)
-            if any(_is_plain(v) for v in value.values()):
+            if not value or any(_is_plain(v) for v in value.values()):
                 inner = ["", f"[{'.'.join(map(_key, path))}]", *inner]
             lines += inner
     return lines

@@ -22,8 +22,11 @@ class Protocol(StrEnum):
     """How encoders are scored."""
 
     linear = "linear"
-    finetune = "finetune"
+    linear_paper = "linear-paper"
+    attentive = "attentive"
     knn = "knn"
+    finetune = "finetune"
+    finetune_paper = "finetune-paper"
 
 
 class Device(StrEnum):
@@ -68,11 +71,18 @@ def run_command(
     encoders: Annotated[
         list[str] | None, typer.Option("-e", "--encoder", help="An encoder, again for more.")
     ] = None,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Option("--recipe", help="A recipe: paper or best; again for both side by side."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Pretraining epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Records a pretraining step.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds, such as 0,1,2.")] = None,
     label_fractions: Annotated[
         str | None, typer.Option(help="Shares of the labels, such as 0.01,0.1,1.")
+    ] = None,
+    label_counts: Annotated[
+        str | None, typer.Option(help="Numbers of labelled records, such as 50,100.")
     ] = None,
     protocols: Annotated[
         list[Protocol] | None, typer.Option("--protocol", help="How encoders are scored.")
@@ -124,6 +134,8 @@ def run_command(
         encoders=encoders or None,
         seeds=_numbers("--seeds", seeds, int),
         label_fractions=_numbers("--label-fractions", label_fractions, float),
+        label_counts=_numbers("--label-counts", label_counts, int),
+        recipes=recipes or None,
         protocols=[p.value for p in protocols] if protocols else None,
         limit=limit,
         precision=precision.value if precision else None,

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from lcd_plugin.report.exports import (
-    name_of,
     not_beating_random,
     rank_text,
     ranked,
@@ -19,6 +18,10 @@ from lcd_plugin.report.exports import (
 )
 from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import Leaderboard, Row
+
+# With more label fractions than these there is no room for the speed, nor for any interval but that
+# of the largest fraction.
+FULL = 4
 
 
 def print_board(board: Leaderboard) -> None:
@@ -32,7 +35,7 @@ def print_board(board: Leaderboard) -> None:
         first = rows[0]
         console.print(
             f"{seeds_text(rows)}, {first.n_test} test records, 95 % bootstrap interval over "
-            f"patients; = cannot be told apart from another",
+            f"patients; = cannot be told apart from another (paired permutation test, Holm)",
             style="dim",
         )
         behind = not_beating_random(rows)
@@ -49,26 +52,38 @@ def print_board(board: Leaderboard) -> None:
 def _table(title: str, rows: list[Row]) -> Table:
     fractions = sorted({row.label_fraction for row in rows})
     labels = {row.label_fraction: row.n_labels for row in rows}
-    table = Table(title=Text(title), box=box.SIMPLE, title_justify="left", pad_edge=False)
+    table = Table(
+        title=Text(title),
+        box=box.SIMPLE,
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("rank", justify="right")
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
+    full = fractions if len(fractions) <= FULL else fractions[-1:]
     for fraction in fractions:
-        table.add_column(f"{words.share(fraction)}\n{labels[fraction]} labels", justify="right")
+        unit = " labels" if fraction in full else ""
+        table.add_column(f"{words.share(fraction)}\n{labels[fraction]}{unit}", justify="right")
     table.add_column("pretraining\ns a seed", justify="right")
-    table.add_column("records/s", justify="right")
+    if full == fractions:
+        table.add_column("records/s", justify="right")
     names = series_names(rows)
-    by_place = {(name_of(row, names), row.label_fraction): row for row in rows}
+    by_place = {(row.place, row.label_fraction): row for row in rows}
     for best in ranked(rows):
-        own = name_of(best, names)
-        name = Text(own, style="" if best.kind == "pretraining" else "dim")
-        scores = [_score(by_place.get((own, f))) for f in fractions]
+        name = Text(names[best.place], style="" if best.kind == "pretraining" else "dim")
+        scores = [_score(by_place.get((best.place, f)), f in full) for f in fractions]
         wall = "" if best.kind == "supervised" else f"{best.pretrain_wall_s:.1f}"
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
-        table.add_row(rank_text(best), name, *scores, wall, speed)
+        cost = [wall, speed] if full == fractions else [wall]
+        table.add_row(rank_text(best), name, *scores, *cost)
     return table
 
 
-def _score(row: Row | None) -> Text:
+def _score(row: Row | None, full: bool) -> Text:
     if row is None:
         return Text("-")
-    return Text.assemble(f"{row.mean:.3f}\n", (f"{row.ci_low:.3f}-{row.ci_high:.3f}", "dim"))
+    mean = f"{row.mean:.3f}"
+    if not full:
+        return Text(mean)
+    return Text.assemble(f"{mean}\n", (f"{row.ci_low:.3f}-{row.ci_high:.3f}", "dim"))

@@ -24,6 +24,16 @@ LIMB_LEADS = {
     "aVF": (-0.5, 1.0),
 }
 
+# Leads of fewer electrodes, as in the PhysioNet Challenge 2021; the 8 are the LCD paper's.
+LEAD_SUBSETS = {
+    "12": STANDARD_LEADS,
+    "8": ("II", "III", "V1", "V2", "V3", "V4", "V5", "V6"),
+    "6-limb": tuple(LIMB_LEADS),
+    "4": ("I", "II", "III", "V2"),
+    "3": ("I", "II", "V2"),
+    "2": ("I", "II"),
+}
+
 _BY_LOWER_CASE = {lead.lower(): lead for lead in STANDARD_LEADS} | {
     # As in Brazil, France and others: D for dérivation.
     **{f"d{roman}": roman.upper() for roman in ("i", "ii", "iii")},

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from lcd_plugin.data.leads import canonical_lead
+from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 
 MIN_SAMPLES = 32
 MAX_SAMPLES = 10_000_000  # more than a day at 100 Hz
-PAPER_LEADS = ("II", "III", "V1", "V2", "V3", "V4", "V5", "V6")
+PAPER_LEADS = LEAD_SUBSETS["8"]
 
 
 class QualitySettings(BaseModel):

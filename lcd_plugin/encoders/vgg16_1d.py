@@ -64,8 +64,25 @@ class VGG1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, in_leads, time) to (batch, features), or to class scores."""
-        scores: Tensor = self.head(self.stages(x.unsqueeze(2)).mean(dim=(2, 3)))
+        scores: Tensor = self.head(self.forward_features(x).mean(dim=2))
         return scores
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Map (batch, in_leads, time) to (batch, features, positions), not pooled yet."""
+        features: Tensor = self.stages(x.unsqueeze(2))
+        return features.squeeze(2)
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Patterns of parameter names by which timm tells layers apart.
+
+        Args:
+            coarse: a layer is a stage; else a convolution with its batch norm.
+        """
+        if coarse:
+            return {"stages": r"^stages\.(\d+)"}
+        # A batch norm belongs to the convolution before it, which is what 99999 says to timm.
+        batch_norms = (r"^stages\.(\d+)\.([147])\.", (99999,))
+        return {"layers": [batch_norms, (r"^stages\.(\d+)\.(\d+)\.", None)]}
 
 
 def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:

@@ -9,6 +9,8 @@ import numpy as np
 from lcd_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -32,55 +34,95 @@ def label_order(targets: NDArray[np.int8], seed: int) -> NDArray[np.int64]:
     bare = (targets.sum(axis=1, keepdims=True) == 0).astype(np.int8)
     classes = np.concatenate([targets, bare], axis=1)
     classes = classes[:, classes.any(axis=0)]
-    share = classes.mean(axis=0)
     shuffled = rng.permutation(len(classes))
-    waiting = [list(shuffled[classes[shuffled, k] == 1]) for k in range(classes.shape[1])]
-    taken = np.zeros(len(classes), dtype=bool)
-    have = np.zeros(classes.shape[1])
+    # Lists and plain numbers: one record at a time, they are far faster than arrays.
+    share = classes.mean(axis=0).tolist()
+    waiting = [shuffled[classes[shuffled, k] == 1].tolist() for k in range(len(share))]
+    own = [[c for c, has in enumerate(row) if has] for row in classes.tolist()]
+    taken = [False] * len(classes)
+    have = [0] * len(share)
+    # Relative to its share: a rare class that is not there at all is the furthest behind.
+    behind = [0.0] * len(share)
     order = []
     for _ in range(len(classes)):
-        for queue in waiting:
+        k = behind.index(min(behind))
+        row = waiting[k].pop()
+        taken[row] = True
+        order.append(row)
+        for c in own[row]:
+            have[c] += 1
+            behind[c] = have[c] / share[c]
+            queue = waiting[c]
             while queue and taken[queue[-1]]:
                 queue.pop()
-        # Relative to its share: a rare class that is not there at all is the furthest behind.
-        behind = [have[k] / share[k] if waiting[k] else np.inf for k in range(len(waiting))]
-        row = waiting[int(np.argmin(behind))].pop()
-        taken[row] = True
-        have += classes[row]
-        order.append(row)
+            if not queue:
+                behind[c] = float("inf")
     return np.array(order, dtype=np.int64)
 
 
-def label_subset(
-    targets: NDArray[np.int8], fraction: float, seed: int, classes: tuple[str, ...]
-) -> NDArray[np.int64]:
-    """Rows of `targets` that a label fraction may use.
+def label_subsets(
+    targets: NDArray[np.int8],
+    amounts: Iterable[float | int],
+    seed: int,
+    classes: tuple[str, ...],
+) -> list[NDArray[np.int64]]:
+    """Rows of `targets` that each of several amounts of labels may use; one order serves all.
 
     Args:
         targets: shape (records, classes).
-        fraction: share of the records, in (0, 1].
+        amounts: each a share of the records in (0, 1] as a float, or a number of records as an
+            int.
         seed: of `label_order`.
         classes: names of the columns, for messages.
 
     Returns:
-        Row numbers; those of a smaller fraction are the first of a larger one's.
+        Row numbers for each amount; those of a smaller one are the first of a larger one's.
 
     Raises:
-        ConfigError: a class would have no positive or no negative record.
+        ConfigError: a class would have no positive or no negative record, or there are fewer
+            records than asked for.
     """
-    size = round(fraction * len(targets))
-    rows = label_order(targets, seed)[:size]
-    positives = targets[rows].sum(axis=0)
     for k, name in enumerate(classes):
         if not targets[:, k].any():
             raise ConfigError(
                 f"Class '{name}' has no training record at all; take it out of the labels, or "
                 f"merge it with another."
             )
-        if positives[k] == 0 or positives[k] == size:
+    order = label_order(targets, seed)
+    return [_cut(targets, order, amount, classes) for amount in amounts]
+
+
+def label_subset(
+    targets: NDArray[np.int8], amount: float | int, seed: int, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Rows of one amount of labels; see `label_subsets`."""
+    return label_subsets(targets, [amount], seed, classes)[0]
+
+
+def _cut(
+    targets: NDArray[np.int8],
+    order: NDArray[np.int64],
+    amount: float | int,
+    classes: tuple[str, ...],
+) -> NDArray[np.int64]:
+    counted = isinstance(amount, int | np.integer)
+    size = int(amount) if counted else round(amount * len(order))
+    if size > len(order):
+        raise ConfigError(
+            f"{size} labelled records are asked for, but there are {len(order)} training records; "
+            f"use a smaller number."
+        )
+    rows = order[:size]
+    positives = targets[rows].sum(axis=0, dtype=np.int64)
+    for count, name in zip(positives, classes, strict=True):
+        if count in (0, size):
+            what = (
+                f"The subset of {size} labelled records out of {len(order)} training records"
+                if counted
+                else f"The label fraction {amount:g} is {size} of {len(order)} training records and"
+            )
             raise ConfigError(
-                f"The label fraction {fraction:g} is {size} of {len(targets)} training records and "
-                f"leaves class '{name}' without {'any' if positives[k] == 0 else 'a negative'} "
-                f"record; use a larger fraction."
+                f"{what} leaves class '{name}' without {'a negative' if count else 'any'} "
+                f"record; use a larger {'number' if counted else 'fraction'}."
             )
     return rows

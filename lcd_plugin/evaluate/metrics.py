@@ -1,114 +1,90 @@
-"""Scores of predictions, for one test set or for many bootstrap draws of it at once.
+"""Scores of predictions, for one test set or for many weighted versions of it at once.
 
-Every metric takes weights: a draw of records is how often each was drawn. Weights of one give the
-plain value, equal to scikit-learn's.
+A column of weights is one version of the test set: how often each record counts in it. A bootstrap
+draw and a permutation are such columns. Without weights the value is the plain one, equal to
+scikit-learn's. Records come first in `weights`, so that putting them in another order moves whole
+rows of memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Floats: TypeAlias = NDArray[np.float64]
+Weights: TypeAlias = NDArray[np.floating]
+
+RANKING = ("auroc", "auprc")
+DECIDING = ("f1", "balanced_accuracy")
+CALIBRATION = ("ece",)
+METRICS = (*RANKING, *DECIDING, *CALIBRATION)
+LOWER_IS_BETTER = frozenset({"ece"})
 # Classes with fewer test positives are left out of the second macro mean.
 RARE = 10
-
-
-def auroc(target: NDArray[np.int8], score: NDArray[np.floating], weights: Floats) -> Floats:
-    """Area under the ROC curve: the chance that a positive scores above a negative.
-
-    Args:
-        target: 0 or 1, shape (records,).
-        score: shape (records,).
-        weights: shape (draws, records).
-
-    Returns:
-        Shape (draws,); NaN where a draw has no positive or no negative.
-    """
-    order, ends = _ties(score)
-    positive = _sums_at(weights[:, order] * target[order], ends)
-    negative = _sums_at(weights[:, order] * (1 - target[order]), ends)
-    below = np.cumsum(negative, axis=1) - negative
-    wins = (positive * (below + 0.5 * negative)).sum(axis=1)
-    return _ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
-
-
-def average_precision(
-    target: NDArray[np.int8], score: NDArray[np.floating], weights: Floats
-) -> Floats:
-    """Area under the precision-recall curve as scikit-learn's average precision.
-
-    Arguments and result are those of `auroc`.
-    """
-    order, ends = _ties(-score)
-    positive = _sums_at(weights[:, order] * target[order], ends)
-    all_records = _sums_at(weights[:, order], ends)
-    precision = _ratio(np.cumsum(positive, axis=1), np.cumsum(all_records, axis=1))
-    # Where nothing is drawn yet, no recall is gained either.
-    area = (np.nan_to_num(precision) * positive).sum(axis=1)
-    return _ratio(area, positive.sum(axis=1))
-
-
-def f1(target: NDArray[np.int8], decision: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Harmonic mean of precision and recall; 0 where nothing is found.
-
-    Args:
-        target: 0 or 1, shape (records,).
-        decision: what was predicted, shape (records,).
-        weights: shape (draws, records).
-    """
-    hits = weights @ (target * decision).astype(np.float64)
-    total = weights @ (target + decision.astype(np.int8)).astype(np.float64)
-    scores = _ratio(2 * hits, total)
-    scores[weights @ target.astype(np.float64) == 0] = np.nan
-    return scores
-
-
-def balanced_accuracy(
-    target: NDArray[np.int8], decision: NDArray[np.bool_], weights: Floats
-) -> Floats:
-    """Mean of sensitivity and specificity of one class; arguments are those of `f1`."""
-    truth = target.astype(np.float64)
-    sensitivity = _ratio(weights @ (truth * decision), weights @ truth)
-    specificity = _ratio(weights @ ((1 - truth) * ~decision), weights @ (1 - truth))
-    return 0.5 * (sensitivity + specificity)
-
-
-RANKING: dict[str, Callable[..., Floats]] = {"auroc": auroc, "auprc": average_precision}
-DECIDING: dict[str, Callable[..., Floats]] = {"f1": f1, "balanced_accuracy": balanced_accuracy}
-METRICS = (*RANKING, *DECIDING)
+# Bins of the calibration error, as in Naeini et al. (AAAI 2015) and most work since.
+BINS = 15
 
 
 def per_class(
     metric: str,
     targets: NDArray[np.int8],
     scores: NDArray[np.floating],
-    thresholds: NDArray[np.floating],
-    weights: Floats,
+    thresholds: NDArray[np.floating] | None = None,
+    weights: Weights | None = None,
 ) -> Floats:
-    """A metric for every class and draw.
+    """A metric for every class and every column of weights; see `per_class_many`."""
+    return per_class_many((metric,), targets, scores, thresholds, weights)[metric]
+
+
+def per_class_many(
+    metrics: Sequence[str],
+    targets: NDArray[np.int8],
+    scores: NDArray[np.floating],
+    thresholds: NDArray[np.floating] | None = None,
+    weights: Weights | None = None,
+) -> dict[str, Floats]:
+    """Several metrics of the same predictions, which share their work.
 
     Args:
-        metric: one of `METRICS`.
-        targets: shape (records, classes).
-        scores: the same shape.
-        thresholds: from `choose_thresholds`, shape (classes,).
-        weights: shape (draws, records).
+        metrics: names from `METRICS`.
+        targets: 0 or 1, shape (records, classes).
+        scores: the same shape; probabilities for `ece`.
+        thresholds: from `choose_thresholds`, shape (classes,); only the metrics of decisions
+            (`DECIDING`) need them.
+        weights: not negative, shape (records, draws); their type is that of the computation
+            (float32 is exact for counts whose sums stay below 2**24). None for the plain value.
 
     Returns:
-        Shape (draws, classes).
+        For each metric an array of shape (draws, classes), with one draw for no weights. NaN where
+        a class has no positive (but for `ece`), or for AUROC and balanced accuracy no negative.
+
+    Raises:
+        ValueError: an unknown metric, a score that is NaN, or decisions without thresholds.
     """
-    columns = []
-    for k in range(targets.shape[1]):
-        if metric in RANKING:
-            columns.append(RANKING[metric](targets[:, k], scores[:, k], weights))
-        else:
-            decision = scores[:, k] >= thresholds[k]
-            columns.append(DECIDING[metric](targets[:, k], decision, weights))
-    return np.stack(columns, axis=1)
+    unknown = [metric for metric in metrics if metric not in METRICS]
+    if unknown:
+        raise ValueError(f"Unknown metric '{unknown[0]}'; there are {', '.join(METRICS)}.")
+    if np.isnan(scores).any():
+        bad = int(np.isnan(scores).any(axis=1).sum())
+        raise ValueError(f"{bad} of {len(scores)} records have scores that are not a number.")
+    if weights is None:
+        weights = np.ones((len(targets), 1))
+    found: dict[str, Floats] = {}
+    if set(metrics) & set(RANKING):
+        columns = [_ranking(targets[:, k], scores[:, k], weights) for k in range(targets.shape[1])]
+        found |= dict(zip(RANKING, np.stack(columns, axis=-1), strict=True))
+    if set(metrics) & set(DECIDING):
+        if thresholds is None:
+            raise ValueError("F1 and balanced accuracy need thresholds.")
+        found |= _deciding(targets, scores >= thresholds, weights)
+    if "ece" in metrics:
+        found["ece"] = _calibration_error(targets, scores, weights)
+    return {metric: found[metric] for metric in metrics}
 
 
 def macro(values: Floats) -> Floats:
@@ -127,26 +103,107 @@ def choose_thresholds(
     for k in range(targets.shape[1]):
         if not targets[:, k].any():
             continue
-        order, ends = _ties(-scores[:, k])
+        order = np.argsort(-scores[:, k], kind="stable")
+        ordered = scores[order, k]
         # Decisions at a threshold are all records down to the last one with its score.
+        ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
         hits = np.cumsum(targets[order, k], dtype=np.float64)[ends]
         best = 2 * hits / (ends + 1 + targets[:, k].sum())
-        thresholds[k] = scores[order[ends[int(np.argmax(best))]], k]
+        thresholds[k] = ordered[ends[int(np.argmax(best))]]
     return thresholds
 
 
-def _ties(score: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ascending order of scores, and the last place of every run of equal ones."""
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
-    return order, ends
+def _ranking(
+    target: NDArray[np.int8], score: NDArray[np.floating], weights: Weights
+) -> tuple[Floats, Floats]:
+    """AUROC and average precision of one class, each of shape (draws,).
+
+    Walks down the distinct scores that a positive has, the steps. AUROC is the chance that a
+    positive scores above a negative, a tie counting half (Hanley & McNeil, Radiology 1982);
+    average precision is the mean over positives of the precision at their score. Both follow from
+    the weight of positives at each step and of records down to it.
+    """
+    steps = np.unique(score[target == 1])
+    if not len(steps):
+        nothing = np.full(weights.shape[1], np.nan)
+        return nothing, nothing
+    # Steps go down; a record is taken at the first that is not above it, or after all of them.
+    step = len(steps) - np.searchsorted(steps, score, side="right")
+    positive = _sums(weights, step, target == 1, len(steps))
+    taken = _cumulated(_sums(weights, step, np.ones(len(score), bool), len(steps) + 1))
+    found = _cumulated(positive.copy())
+    positives = found[-1].astype(np.float64)
+    negatives = taken[-1] - positives
+    taken = taken[:-1]
+
+    # A precision of nothing taken is never read: no positive is at such a step.
+    precision = found / np.maximum(taken, np.finfo(taken.dtype).tiny)
+    area = np.einsum("gd,gd->d", positive, precision, dtype=np.float64)
+    above = np.subtract(taken, found, out=taken)
+    tied = (target == 0) & np.isin(score, steps)
+    if tied.any():
+        above -= _sums(weights, step, tied, len(steps)) / 2
+    losses = np.einsum("gd,gd->d", positive, above, dtype=np.float64)
+    pairs = positives * negatives
+    return _ratio(pairs - losses, pairs), _ratio(area, positives)
 
 
-def _sums_at(values: Floats, ends: NDArray[np.int64]) -> Floats:
-    """Sums over runs that end at `ends`, along the last axis."""
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    return np.add.reduceat(values, starts, axis=1)
+def _deciding(
+    targets: NDArray[np.int8], decisions: NDArray[np.bool_], weights: Weights
+) -> dict[str, Floats]:
+    """F1 and balanced accuracy, each of shape (draws, classes), from counts of decisions.
+
+    F1 is 0 where nothing is found. Balanced accuracy of one class is the mean of its sensitivity
+    and specificity (Brodersen et al., ICPR 2010).
+    """
+    truth = targets == 1
+    rows = [truth & decisions, decisions, truth, np.ones_like(truth)]
+    counted = np.concatenate(rows, axis=1).astype(weights.dtype).T @ weights
+    hits, decided, positives, total = np.split(counted.T.astype(np.float64), len(rows), axis=1)
+    negatives = total - positives
+    sensitivity = _ratio(hits, positives)
+    specificity = _ratio(negatives - (decided - hits), negatives)
+    f1 = _ratio(2 * hits, decided + positives)
+    f1[positives == 0] = np.nan
+    return {"f1": f1, "balanced_accuracy": (sensitivity + specificity) / 2}
+
+
+def _calibration_error(
+    targets: NDArray[np.int8], scores: NDArray[np.floating], weights: Weights
+) -> Floats:
+    """Expected calibration error of each class against the rest, shape (draws, classes).
+
+    The distance of mean score and share of positives in bins of equal width, averaged over records
+    (Naeini et al., AAAI 2015; class by class as in Kull et al., NeurIPS 2019).
+    """
+    records, classes = targets.shape
+    bins = np.clip((scores * BINS).astype(np.int64), 0, BINS - 1)
+    # One row a class and bin, so that one matrix product adds up all of them.
+    excess = np.zeros((classes, BINS, records), weights.dtype)
+    columns = np.arange(classes)
+    excess[columns, bins, np.arange(records)[:, None]] = targets - scores.astype(np.float64)
+    off = np.abs(excess.reshape(classes * BINS, records) @ weights)
+    distance = off.reshape(classes, BINS, -1).sum(axis=1, dtype=np.float64).T
+    total = weights.sum(axis=0, dtype=np.float64)[:, None]
+    return _ratio(distance, np.broadcast_to(total, distance.shape))
+
+
+def _sums(
+    weights: Weights, group: NDArray[np.int64], chosen: NDArray[np.bool_], groups: int
+) -> NDArray[Any]:
+    """Sums of the weights of chosen records over each group, shape (groups, draws)."""
+    rows = np.flatnonzero(chosen)
+    ones = np.ones(len(rows), weights.dtype)
+    # A sparse product sorts and adds up in one pass over the weights.
+    members = sparse.csr_array((ones, (group[rows], rows)), shape=(groups, len(weights)))
+    return np.asarray(members @ weights)
+
+
+def _cumulated(rows: NDArray[Any]) -> NDArray[Any]:
+    """Running sums down the first axis, in place; numpy's cumsum is ten times slower along it."""
+    for above, row in pairwise(rows):
+        row += above
+    return rows
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

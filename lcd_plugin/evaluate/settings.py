@@ -26,12 +26,27 @@ class LinearSettings(BaseModel):
         return tuple(sorted(values))
 
 
-class FinetuneSettings(BaseModel):
-    """Training of the whole encoder with a linear classifier, and of the supervised baseline.
+class LinearPaperSettings(BaseModel):
+    """A linear layer on frozen features as in the LCD paper; the epoch with the best validation.
 
     Attributes:
-        epochs: budget in passes over all labelled training records; a smaller label fraction
-            gets as many updates, so that few labels do not also mean little training.
+        epochs: passes over the labelled records of a fraction.
+        batch_size: records a step, at most.
+        learning_rate: of Adam.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+
+
+class AttentiveSettings(BaseModel):
+    """Attention pooling over time and leads on a frozen encoder.
+
+    Attributes:
+        epochs: budget in passes over all labelled training records, as in `FinetuneSettings`.
         batch_size: records a step, at most.
         learning_rate: of AdamW.
         weight_decay: of AdamW.
@@ -42,9 +57,50 @@ class FinetuneSettings(BaseModel):
 
     epochs: int = Field(30, ge=1)
     batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(5e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    patience: int = Field(6, ge=1)
+
+
+class FinetuneSettings(BaseModel):
+    """Training of the whole encoder with a linear classifier, and of the supervised baseline.
+
+    Attributes:
+        epochs: budget in passes over all labelled training records; a smaller label fraction
+            gets as many updates, so that few labels do not also mean little training.
+        batch_size: records a step, at most.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
+        patience: passes without a better validation loss after which training stops.
+        layer_decay: factor on the learning rate from each layer of the encoder to the one before
+            it, as of the classifier backwards; 1 trains all layers at the same rate. Training from
+            scratch always does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     patience: int = Field(6, ge=1)
+    layer_decay: float = Field(1.0, gt=0, le=1)
+
+
+class FinetunePaperSettings(BaseModel):
+    """Training of the whole encoder as in the LCD paper; the epoch with the best validation.
+
+    Attributes:
+        epochs: passes over the labelled records of a fraction.
+        batch_size: records a step, at most.
+        learning_rate: of Adam.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(128, ge=2)
+    learning_rate: float = Field(1e-4, gt=0)
 
 
 class KNNSettings(BaseModel):

@@ -32,7 +32,8 @@ class EpochDraws:
     Attributes:
         rows: records of each step, on the host, shape (steps, batch).
         leads: leads of each record, on the host, shape (steps, batch, channels).
-        views: crops and silences, on the device, shape (steps, 4, batch, views).
+        views: crops, silences and gains, on the device, shape (steps, 4 or 5, batch, views); see
+            `MultiLeadViews.draw`.
     """
 
     rows: Tensor

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.device import Precision, check_devices, make_fabric
-from lcd_plugin.pretrain.job import Job, PretrainOutcome, Report
+from lcd_plugin.pretrain.job import Job, Keep, PretrainOutcome, Report
 from lcd_plugin.pretrain.launch import run_on_several
 from lcd_plugin.pretrain.loop import run_job
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
+from lcd_plugin.pretrain.snapshots import check_shares
 
 
 def pretrain(
@@ -32,6 +33,8 @@ def pretrain(
     engine: EngineSettings | None = None,
     checkpoint: Path | None = None,
     progress: Report = lambda epoch, epochs, loss: None,
+    snapshots: tuple[float, ...] = (),
+    keep: Keep = lambda snapshot: None,
 ) -> PretrainOutcome:
     """Train a method on records, or only calibrate its encoder.
 
@@ -49,26 +52,37 @@ def pretrain(
         checkpoint: file for the state between epochs; if there is one, the pretraining goes on
             from it. Whoever stores the outcome deletes it.
         progress: called after each epoch with epoch, epochs and loss.
+        snapshots: rising shares of the epochs, in (0, 1). At the end of the epoch nearest to each
+            (never the last) a copy of the encoder is made ready as the finished one is; this
+            changes nothing of the training and is in no phase. A baseline that is not trained has
+            none.
+        keep: called with each snapshot at once, and before any checkpoint that has its epoch
+            behind it. A pretraining that goes on from a checkpoint takes no snapshots of epochs
+            that are done: what was kept must outlive the process. After an interruption an epoch,
+            and with it its snapshot, may come a second time.
 
     Returns:
         The encoder with the record of its training.
 
     Raises:
-        ConfigError: the batch is larger than the data or does not divide over the devices, or
-            there are not so many devices.
+        ConfigError: the batch is larger than the data or does not divide over the devices,
+            there are not so many devices, or `snapshots` are no rising shares.
         FloatingPointError: the loss is no longer finite.
         MemoryShortageError: a step, or records that must be resident, do not fit.
     """
     engine = engine or EngineSettings()
     records = records if isinstance(records, Records) else Records.of(records)
-    job = Job(build, records, settings, views, engine, seed, precision, train, checkpoint)
+    check_shares(snapshots)
+    job = Job(
+        build, records, settings, views, engine, seed, precision, train, checkpoint, snapshots
+    )
     if not train:
-        return run_job(make_fabric(device), job, progress)
+        return run_job(make_fabric(device), job, progress, keep)
     check_batch(settings.batch_size, len(records), engine.devices)
     check_devices(device, engine.devices)
     if engine.devices > 1:
-        return run_on_several(make_fabric(device, engine.devices), job, progress)
-    return run_job(make_fabric(device), job, progress)
+        return run_on_several(make_fabric(device, engine.devices), job, progress, keep)
+    return run_job(make_fabric(device), job, progress, keep)
 
 
 def check_batch(batch_size: int, n_records: int, devices: int = 1) -> None:

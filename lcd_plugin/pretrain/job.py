@@ -19,6 +19,31 @@ Report = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """The encoder as it was during a pretraining.
+
+    Attributes:
+        share: of the epochs, as it was asked for.
+        epoch: the epoch at whose end it was taken.
+        updates: optimiser updates so far.
+        records: records that those took in, over all devices; one seen twice counts twice.
+        seconds: sum of all phases so far. Snapshots are in none of them.
+        encoder: on the CPU, in eval mode, calibrated as a finished one.
+    """
+
+    share: float
+    epoch: int
+    updates: int
+    records: int
+    seconds: float
+    encoder: nn.Module
+
+
+# Called with each snapshot as soon as it is taken; the pretraining goes on when it returns.
+Keep = Callable[[Snapshot], None]
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything a pretraining needs, so that another process can be told."""
 
@@ -31,6 +56,7 @@ class Job:
     precision: Precision
     train: bool
     checkpoint: Path | None
+    snapshots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,29 +13,31 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from lcd_plugin.pretrain.job import Job, PretrainOutcome, Report
+from lcd_plugin.pretrain.job import Job, Keep, PretrainOutcome, Report, Snapshot
 from lcd_plugin.pretrain.loop import run_job
 from lcd_plugin.pretrain.memory import keep_freed_memory
 
 # How often the listener looks whether there is anything more to come.
 POLL_S = 0.1
+# What a process is told when its snapshot has been kept.
+KEPT = "kept"
 
 
-def run_on_several(fabric: Fabric, job: Job, report: Report) -> PretrainOutcome:
+def run_on_several(fabric: Fabric, job: Job, report: Report, keep: Keep) -> PretrainOutcome:
     """Start a process for each of the fabric's devices; the first one's outcome.
 
     Raises:
-        Exception: what a process raised, or what `report` did.
+        Exception: what a process raised, or what `report` or `keep` did.
         RuntimeError: a process ended without saying why.
     """
     spawn = multiprocessing.get_context("spawn")
     # A pipe each, without a lock that a process could take with it when it is ended.
-    pipes = [spawn.Pipe(duplex=False) for _ in range(job.engine.devices)]
-    listener = Listener([reader for reader, _ in pipes], report)
+    pipes = [spawn.Pipe() for _ in range(job.engine.devices)]
+    listener = Listener([ours for ours, _ in pipes], report, keep)
     listener.start()
     reason = "its processes ended"
     try:
-        fabric.launch(partial(_rank, job=job, writers=[writer for _, writer in pipes]))
+        fabric.launch(partial(_rank, job=job, ends=[theirs for _, theirs in pipes]))
     except (ProcessRaisedException, ProcessExitedException) as error:
         reason = str(error).strip().splitlines()[-1]
     finally:
@@ -53,18 +55,19 @@ class Listener:
     """Hears all that the processes of a pretraining say, so that none of them waits to be heard.
 
     Args:
-        readers: a connection to each process; what comes is the arguments of a report, or bytes.
+        ends: a connection to each process; what comes is the arguments of a report, or bytes.
         report: called with what is reported.
+        keep: called with each snapshot; the process is told when that is done.
 
     Attributes:
         outcome: what the first process came to.
-        error: what the first one that failed raised, or what `report` did.
+        error: what the first one that failed raised, or what `report` or `keep` did.
     """
 
-    def __init__(self, readers: Sequence[Connection], report: Report) -> None:
+    def __init__(self, ends: Sequence[Connection], report: Report, keep: Keep) -> None:
         self.outcome: PretrainOutcome | None = None
         self.error: Exception | None = None
-        self._readers, self._report = readers, report
+        self._ends, self._report, self._keep = ends, report, keep
         self._others = set(multiprocessing.active_children())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -87,37 +90,46 @@ class Listener:
     def _listen(self) -> None:
         while True:
             over = self._over.is_set()
-            ready: list[Any] = wait(self._readers, timeout=POLL_S)
-            for reader in ready:
-                self._hear(reader.recv())
+            ready: list[Any] = wait(self._ends, timeout=POLL_S)
+            for end in ready:
+                self._hear(end)
             if over and not ready:
                 return
 
-    def _hear(self, message: bytes | tuple[int, int, float]) -> None:
-        if isinstance(message, bytes):
-            # What this program's own process made a moment ago, not a file from anywhere.
-            said = pickle.loads(message)
+    def _hear(self, end: Connection) -> None:
+        message = end.recv()
+        try:
+            # Bytes are what this program's own process made a moment ago, not a file from anywhere.
+            said = pickle.loads(message) if isinstance(message, bytes) else message
             if isinstance(said, PretrainOutcome):
                 self.outcome = said
-            else:
+            elif isinstance(said, Exception):
                 self.error = self.error or said
-        elif self.error is None:
-            try:
-                self._report(*message)
-            except Exception as error:  # it is for who asked for the pretraining
-                self.error = error
-                self.end_processes()
+            elif self.error is None and isinstance(said, Snapshot):
+                self._keep(said)
+                end.send(KEPT)
+            elif self.error is None:
+                self._report(*said)
+        except Exception as error:  # it is for who asked for the pretraining
+            self.error = self.error or error
+            self.end_processes()
 
 
-def _rank(fabric: Fabric, job: Job, writers: Sequence[Connection]) -> None:
+def _rank(fabric: Fabric, job: Job, ends: Sequence[Connection]) -> None:
     keep_freed_memory()
-    messages = writers[fabric.global_rank]
+    host = ends[fabric.global_rank]
+
+    def keep(snapshot: Snapshot) -> None:
+        host.send(pickle.dumps(snapshot))
+        # The next thing may be a checkpoint after which this snapshot is not taken again.
+        host.recv()
+
     try:
-        outcome = run_job(fabric, job, lambda *values: messages.send(values))
+        outcome = run_job(fabric, job, lambda *values: host.send(values), keep)
     except Exception as error:
-        messages.send(pickle.dumps(error))
+        host.send(pickle.dumps(error))
         raise
     if fabric.is_global_zero:
         # As bytes, since tensors would be shared with a process that is about to end; and not as
         # what the function returns, which is read only after the process has ended.
-        messages.send(pickle.dumps(outcome))
+        host.send(pickle.dumps(outcome))

@@ -23,7 +23,7 @@ from lcd_plugin.pretrain.batch_norm import CALIBRATION_RECORDS, calibrate_batch_
 from lcd_plugin.pretrain.checkpoint import Progress, load_checkpoint, save_checkpoint
 from lcd_plugin.pretrain.device import synchronise
 from lcd_plugin.pretrain.draws import Purpose, derive_seed, draw_epoch
-from lcd_plugin.pretrain.job import HowComputed, Job, PretrainOutcome, Report
+from lcd_plugin.pretrain.job import HowComputed, Job, Keep, PretrainOutcome, Report, Snapshot
 from lcd_plugin.pretrain.memory import (
     available_memory,
     enough_memory,
@@ -32,6 +32,7 @@ from lcd_plugin.pretrain.memory import (
 )
 from lcd_plugin.pretrain.records import Records, Resident, Source, Streamed
 from lcd_plugin.pretrain.settings import EngineSettings
+from lcd_plugin.pretrain.snapshots import snapshot_epochs
 from lcd_plugin.pretrain.step import Step
 from lcd_plugin.timing import Phases
 from lcd_plugin.views import MultiLeadViews
@@ -44,29 +45,24 @@ MONITOR_RECORDS = 256
 RESIDENT_SHARE = 0.5
 
 
-def run_job(fabric: Fabric, job: Job, report: Report) -> PretrainOutcome:
+def run_job(fabric: Fabric, job: Job, report: Report, keep: Keep) -> PretrainOutcome:
     """A pretraining, or the share that this process has in one."""
     device = fabric.device
     phases = Phases(lambda: synchronise(device))
     reset_peak_memory(device)
     # Heads, dropout and masks of a method draw from torch's own generator: it is theirs for the
     # time of the pretraining, and the caller's again after that.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _own_randomness(device):
         torch.manual_seed(job.seed)
         with phases.phase("load"):
             method = job.build().to(device)
-        loop = _Loop(fabric, job, method, phases, report) if job.train else None
+        loop = _Loop(fabric, job, method, phases, report, keep) if job.train else None
         if loop is not None:
             loop.run()
-    # A copy, for the method's own may be compiled.
-    encoder = copy.deepcopy(method.encoder)
-    if job.settings.calibrate_batch_norm or not job.train:
-        with phases.phase("calibrate"):
-            sample = job.records.sample(CALIBRATION_RECORDS).to(device)
-            calibrate_batch_norm(LeadwiseEncoder(encoder), sample)
+        encoder = _ready(method.encoder, job, device, phases)
     history = loop.history if loop else []
     return PretrainOutcome(
-        encoder=encoder.cpu().eval(),
+        encoder=encoder,
         history=history,
         updates=int(history[-1]["updates"]) if history else 0,
         phases=phases.seconds,
@@ -85,12 +81,18 @@ class _Loop:
     """
 
     def __init__(
-        self, fabric: Fabric, job: Job, method: Method, phases: Phases, report: Report
+        self,
+        fabric: Fabric,
+        job: Job,
+        method: Method,
+        phases: Phases,
+        report: Report,
+        keep: Keep,
     ) -> None:
         self._fabric, self._job, self._method = fabric, job, method
-        self._phases, self._report = phases, report
+        self._phases, self._report, self._keep = phases, report, keep
         self._views = MultiLeadViews(
-            method.views, job.views.crop, job.views.time_out, job.views.per
+            method.views, job.views.crop, job.views.time_out, job.views.per, job.views.gain
         )
         self._per_epoch = len(job.records) // job.settings.batch_size
         with phases.phase("load"):
@@ -133,9 +135,13 @@ class _Loop:
         job, path = self._job, self._job.checkpoint
         if path is not None:
             self._resume(path)
+        snapshots = snapshot_epochs(job.snapshots, job.settings.epochs)
         saved = time.perf_counter()
         for epoch in range(len(self.history) + 1, job.settings.epochs + 1):
             self._epoch(epoch)
+            # Before the checkpoint: from there this epoch is not gone through again.
+            if epoch in snapshots and self._fabric.is_global_zero:
+                self._take_snapshot(epoch, snapshots[epoch])
             due = time.perf_counter() - saved >= job.engine.checkpoint_s
             if path is not None and due and epoch < job.settings.epochs:
                 self._save(path)
@@ -195,6 +201,15 @@ class _Loop:
         if self._fabric.is_global_zero:
             self._report(epoch, self._job.settings.epochs, means["loss"])
 
+    def _take_snapshot(self, epoch: int, share: float) -> None:
+        device, updates = self._fabric.device, epoch * self._per_epoch
+        # Calibrating an encoder with dropout draws; here the numbers are put back, and the clock is
+        # one that nobody reads.
+        with _own_randomness(device):
+            encoder = _ready(self._method.encoder, self._job, device, Phases())
+        records = updates * self._job.settings.batch_size
+        self._keep(Snapshot(share, epoch, updates, records, self._phases.total, encoder))
+
     def _save(self, path: Path) -> None:
         if not self._fabric.is_global_zero:
             return
@@ -223,6 +238,22 @@ class _Loop:
         self._waited_before = before.waited_s
         for name, seconds in before.phases.items():
             self._phases.seconds[name] = self._phases.seconds.get(name, 0.0) + seconds
+
+
+def _own_randomness(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """What is drawn inside is not missing outside."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+def _ready(encoder: nn.Module, job: Job, device: torch.device, phases: Phases) -> nn.Module:
+    """A copy of a method's encoder for use: calibrated, on the CPU, in eval mode."""
+    # A copy, for the method's own may be compiled.
+    encoder = copy.deepcopy(encoder)
+    if job.settings.calibrate_batch_norm or not job.train:
+        with phases.phase("calibrate"):
+            sample = job.records.sample(CALIBRATION_RECORDS).to(device)
+            calibrate_batch_norm(LeadwiseEncoder(encoder), sample)
+    return encoder.cpu().eval()
 
 
 def choose_source(

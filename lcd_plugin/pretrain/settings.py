@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class PretrainSettings(BaseModel):
@@ -41,13 +49,27 @@ class ViewSettings(BaseModel):
     crop: tuple[float, float] = (0.5, 1.0)
     time_out: tuple[float, float] = (0.0, 0.5)
     per: Literal["batch", "sample"] = "batch"
+    gain: tuple[float, float] = (1.0, 1.0)
 
     @model_validator(mode="after")
     def _ranges(self) -> ViewSettings:
         for name, (low, high) in (("crop", self.crop), ("time_out", self.time_out)):
             if not 0 <= low <= high <= 1 or (name == "crop" and low == 0):
                 raise ValueError(f"{name} must be a range within 0 and 1, got [{low:g}, {high:g}]")
+        low, high = self.gain
+        if not (0 < low <= high and math.isfinite(high)):
+            raise ValueError(
+                f"gain must be a range of positive, finite factors, got [{low:g}, {high:g}]"
+            )
         return self
+
+    @model_serializer(mode="wrap")
+    def _only_a_gain_that_is_on(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is written down without it says the same, and older results keep their keys.
+        values: dict[str, Any] = serialise(self)
+        if self.gain == (1.0, 1.0):
+            values.pop("gain", None)
+        return values
 
 
 class EngineSettings(BaseModel):

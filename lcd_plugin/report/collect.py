@@ -23,7 +23,17 @@ from lcd_plugin.report.model import Curve, UnfinishedCell
 
 @dataclass(frozen=True)
 class Scored:
-    """An evaluation with its predictions and the pretraining behind it."""
+    """An evaluation with its predictions and the pretraining behind it.
+
+    Attributes:
+        cell: where it stands in the plan.
+        result: of the evaluation.
+        pretraining: whose encoder was scored; None for training from scratch.
+        patients, rows: of the test records, shape (records,).
+        targets: 0 or 1, shape (records, classes).
+        scores: probabilities, the same shape.
+        thresholds: above which a class is taken as present, shape (classes,).
+    """
 
     cell: SavedCell
     result: EvaluateResult
@@ -107,8 +117,9 @@ def _read_evaluation(
         )
         return
     try:
-        arrays = read_arrays(folder / "predictions.npz")
-        scored = Scored(cell, result, pretraining, **arrays)
+        scored = Scored(cell, result, pretraining, **read_arrays(folder / "predictions.npz"))
+        if np.isnan(scored.scores).any():
+            raise ValueError("some of its scores are not a number")
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"predictions.npz: {error}"
         collected.unfinished.append(
@@ -129,6 +140,7 @@ def _curve(history: Path, cell: SavedCell) -> Curve:
     table = pd.read_csv(history)
     return Curve(
         method=cell.method,
+        recipe=cell.recipe,
         encoder=cell.encoder,
         dataset=cell.dataset,
         seed=cell.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,22 @@ METRIC_TITLES = {
     "auprc": "macro AUPRC",
     "f1": "macro F1",
     "balanced_accuracy": "balanced accuracy",
+    "ece": "expected calibration error",
 }
+
+
+class Place(NamedTuple):
+    """A line of a comparison: what is averaged over seeds, compared and ranked.
+
+    Attributes:
+        method: its name.
+        recipe: the suite's recipe that it was trained under; "" in a suite without recipes.
+        pretrain_dataset: as in `Row`.
+    """
+
+    method: str
+    recipe: str
+    pretrain_dataset: str
 
 
 class _Document(BaseModel):
@@ -23,29 +38,37 @@ class Row(_Document):
 
     Attributes:
         method: its name.
+        recipe: the suite's recipe behind it (settings of data, views and method); "" in a suite
+            without recipes.
         kind: `pretraining`, or which baseline.
         pretrain_dataset: dataset whose records the encoder was pretrained on (for `random`,
             calibrated on); "" for `supervised`.
         dataset: dataset that was scored.
         task: the set of classes of `dataset` that was predicted.
+        leads: leads that the encoder was shown, as the suite calls them; `all` are those of the
+            prepared records.
         label_fraction: share of the training labels that was used, in (0, 1].
         n_labels: labelled training records at that fraction.
         metric: a key of `METRIC_TITLES`.
         mean: mean over seeds on the test records.
         ci_low, ci_high: 95 % bootstrap interval of `mean` over test patients.
-        seed_std: standard deviation over seeds; None for one seed.
+        seed_std: standard deviation over pretraining seeds, of means over label subsets; None for
+            one seed.
+        label_seed_std: standard deviation over label subsets of one encoder, pooled over
+            pretraining seeds; None where each encoder was scored on one subset.
         mean_without_rare: the mean without classes of fewer than 10 test positives; equal to
             `mean` if there are none.
         rare_classes: those classes.
         per_class: mean over seeds for every class.
-        rank: 1 + the number of rows that are better by the paired bootstrap interval, within
-            one dataset, task, encoder, protocol, fraction and metric. A method that was pretrained
-            on several datasets has a row for each.
-        tied_with: rows whose paired difference to this one has an interval around zero, by method,
-            or as `lcd (pretrained on ptbxl)` where pretraining datasets must be told apart.
-        beats_random: whether the paired interval to `random` of the same pretraining dataset is
-            above zero (for `supervised`, to every `random`); None for `random` itself or where it
-            was not run.
+        rank: 1 + the number of rows that are better by the paired permutation test, corrected
+            after Holm, within one dataset, task, encoder, protocol, leads, fraction and metric. A
+            method that was pretrained on several datasets, or under several recipes, has a row for
+            each.
+        tied_with: rows that this one cannot be told apart from by that test, by the names of their
+            lines (`lcd`, or `lcd (best, pretrained on ptbxl)` where that must be told).
+        beats_random: whether it is better by that test than the `random` of the same recipe's data
+            and pretraining dataset (`supervised`: than every `random` of the same data); None for
+            `random` itself or where it was not run.
         pretrain_wall_s: mean pretraining seconds of a seed (training from scratch for
             `supervised`).
         records_per_s: records that one second of training steps takes in.
@@ -55,12 +78,14 @@ class Row(_Document):
     """
 
     method: str
+    recipe: str = ""
     kind: Literal["pretraining", "random", "supervised"]
     encoder: str
     pretrain_dataset: str
     dataset: str
     task: str
     protocol: str
+    leads: str = "all"
     label_fraction: float
     n_labels: int
     metric: str
@@ -68,6 +93,7 @@ class Row(_Document):
     ci_low: float
     ci_high: float
     seed_std: float | None
+    label_seed_std: float | None = None
     n_seeds: int
     n_test: int
     rank: int
@@ -81,6 +107,128 @@ class Row(_Document):
     updates: int | None
     peak_memory_mb: float | None
     machine: str
+
+    @property
+    def place(self) -> Place:
+        """Which line of its comparison this is."""
+        return Place(self.method, self.recipe, self.pretrain_dataset)
+
+
+class _InComparison(_Document):
+    """Something about one dataset, task, encoder, protocol and set of leads."""
+
+    dataset: str
+    task: str
+    encoder: str
+    protocol: str
+    leads: str = "all"
+
+
+class Pair(_InComparison):
+    """Two lines of a comparison at one label fraction, under one metric.
+
+    Attributes:
+        a, b: names of the lines, as in `Row.tied_with`.
+        difference: a's mean minus b's.
+        ci_low, ci_high: 95 % interval of it from the paired bootstrap over patients.
+        p: two-sided, from the paired permutation test over patients.
+        p_holm: the same, corrected after Holm over all pairs of this fraction and metric.
+    """
+
+    label_fraction: float
+    metric: str
+    a: str
+    b: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+
+
+class LabelFactor(_InComparison):
+    """How many times more labels a baseline needs to reach what a line reaches at a fraction.
+
+    The baseline's macro AUROC over the number of labels is made monotone and interpolated on a
+    logarithmic axis.
+
+    Attributes:
+        name: of the line; `method`, `recipe` and `pretrain_dataset` as in `Row`.
+        baseline: `supervised` or `random`, whose curve is read.
+        factor: labels of the baseline over labels of the line.
+        ci_low, ci_high: 95 % interval from the paired bootstrap; a bound that lies beyond the
+            baseline's curve is the factor at its end.
+        bound: `more` where the line's score is above the baseline's whole curve, so that the
+            factor is at least this; `less` where it is below; `exact` in between.
+        low_bound, high_bound: the same of the ends of the interval.
+    """
+
+    method: str
+    recipe: str
+    pretrain_dataset: str
+    name: str
+    baseline: str
+    label_fraction: float
+    n_labels: int
+    factor: float
+    ci_low: float
+    ci_high: float
+    bound: Literal["exact", "more", "less"]
+    low_bound: Literal["exact", "more", "less"]
+    high_bound: Literal["exact", "more", "less"]
+
+
+class SpeedCurve(_InComparison):
+    """Score over pretraining time of one line: the probe on snapshots, mean over seeds.
+
+    Attributes:
+        name: of the line; `method`, `recipe` and `pretrain_dataset` as in `Row`.
+        share: of the pretraining budget, ascending; 1 is the finished encoder.
+        seconds: pretraining seconds up to there, without the snapshots themselves.
+        records: records taken in up to there.
+        score: macro AUROC with all labels.
+        seed_std: spread over seeds at each share; empty for one seed.
+        n_seeds: seeds behind the means.
+        machine: as in `Row`.
+    """
+
+    method: str
+    recipe: str
+    pretrain_dataset: str
+    name: str
+    share: tuple[float, ...]
+    seconds: tuple[float, ...]
+    records: tuple[float, ...]
+    score: tuple[float, ...]
+    seed_std: tuple[float, ...] = ()
+    n_seeds: int
+    machine: str
+
+
+class AverageRanks(_Document):
+    """Ranks of lines over several datasets and tasks, after Demsar (JMLR 2006).
+
+    Attributes:
+        encoder, protocol, leads, label_fraction, metric: what the comparisons have in common;
+            `label_fraction` is None where they were made with each dataset's largest fraction.
+        comparisons: `dataset / task` of each.
+        names: lines that are in all of the comparisons, best average rank first.
+        average_rank: of each, 1 is best; ties share their mean rank.
+        friedman_p: of the Friedman test that all are equal; None with fewer than three lines.
+        critical_difference: two average ranks further apart than this differ at the 5 % level
+            (Nemenyi).
+    """
+
+    encoder: str
+    protocol: str
+    leads: str = "all"
+    label_fraction: float | None
+    metric: str
+    comparisons: tuple[str, ...]
+    names: tuple[str, ...]
+    average_rank: tuple[float, ...]
+    friedman_p: float | None
+    critical_difference: float
 
 
 class UnfinishedCell(_Document):
@@ -113,6 +261,7 @@ class Curve(_Document):
     """Training history of one pretraining."""
 
     method: str
+    recipe: str = ""
     encoder: str
     dataset: str
     seed: int
@@ -128,6 +277,10 @@ class Leaderboard(_Document):
 
     Attributes:
         rows: best first within each comparison.
+        pairs: every two lines of a comparison against each other.
+        label_factors: labels saved against `supervised` and `random`.
+        speed: score over pretraining time, where snapshots were scored.
+        ranks: over datasets and tasks, where there are several.
         notes: sentences a reader must know (stale results left out, several machines, ...).
         provenance: package versions, git state, command line, machines, times.
     """
@@ -136,6 +289,13 @@ class Leaderboard(_Document):
     suite: str
     created: str = Field(description="UTC, ISO 8601")
     rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...] = ()
+    label_factors: tuple[LabelFactor, ...] = ()
+    speed: tuple[SpeedCurve, ...] = ()
+    ranks: tuple[AverageRanks, ...] = ()
+    recipes: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="recipe -> the settings that it changes"
+    )
     unfinished: tuple[UnfinishedCell, ...] = ()
     data: tuple[DataSummary, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -21,25 +21,22 @@ from lcd_plugin.report.figures import (
     assign_looks,
     class_table,
     cost_figure,
+    cost_front,
     efficiency_figure,
-    pareto_front,
+    lower_is_better,
+    place_of,
     series_of,
     training_panels,
     words,
 )
-from lcd_plugin.report.model import Curve, Leaderboard, Row
-from lcd_plugin.report.page_summary import Comparison, comparisons, summarise
+from lcd_plugin.report.model import Curve, Leaderboard, Pair, Place, Row
+from lcd_plugin.report.page_groups import Comparison, comparisons
+from lcd_plugin.report.page_labels import FactorView, factor_views
+from lcd_plugin.report.page_picture import Picture, draw_twice
+from lcd_plugin.report.page_ranks import ranks_views
+from lcd_plugin.report.page_speed import SpeedView, speed_views
+from lcd_plugin.report.page_summary import summarise
 from lcd_plugin.report.page_table import make_entries, make_facets
-
-WIDE, PHONE = 540.0, 324.0  # widths of the two drawings of a figure; the page shows one of them
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure drawn twice, since text that is scaled down to a phone cannot be read."""
-
-    wide: Markup
-    phone: Markup
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,19 @@ class CostView:
 
 @dataclass(frozen=True)
 class ComparisonView:
-    """Figures of one comparison under its first metric, each with the rows behind it."""
+    """Figures of one comparison under its first metric, each with the numbers behind it."""
 
     group: Comparison
     metric: str
     fraction: float
-    series: Mapping[tuple[str, str], Series]
+    series: Mapping[Place, Series]
     efficiency: Picture
     rows: tuple[Row, ...]
     costs: tuple[CostView, ...]
+    factors: list[FactorView]
+    speed: list[SpeedView]
     classes: ClassTable | None
+    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,28 @@ def render_page(board: Leaderboard) -> str:
     digest = hashlib.sha256(script.encode()).digest()
     looks = assign_looks(board.rows, board.curves)
     groups = comparisons(board.rows)
+    views = [_comparison_view(group, board, looks) for group in groups]
     return environment.get_template("index.html.j2").render(
         board=board,
         script=Markup(script),
         script_hash=base64.b64encode(digest).decode(),
         looks=looks,
-        summaries=[(group, summarise(group)) for group in groups],
+        summaries=[(group, summarise(group, group.own(board.label_factors))) for group in groups],
         facets=make_facets(groups),
         entries=make_entries(groups, looks),
-        views=[_comparison_view(group, board, looks) for group in groups],
+        views=views,
+        ranks=ranks_views(board.ranks, [view.series for view in views]),
         training=_training(board.curves, looks),
         machines=list(dict.fromkeys(row.machine for row in board.rows)),
         methods=list(dict.fromkeys(row.method for row in board.rows if row.kind == "pretraining")),
         baselines=sorted({row.method for row in board.rows if row.kind != "pretraining"}),
+        several_leads=len({row.leads for row in board.rows}) > 1,
+        label_spread=any(row.label_seed_std is not None for row in board.rows),
+        errors=[
+            words.metric_title(metric)
+            for metric in dict.fromkeys(row.metric for row in board.rows)
+            if lower_is_better(metric)
+        ],
         most_seeds=max((row.n_seeds for row in board.rows), default=0),
     )
 
@@ -126,6 +135,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, "none" if value is None or value == {} else str(value)
 
 
+_FILTERS = (
+    "score", "interval", "difference", "figures", "share", "labels", "count", "duration", "memory",
+    "metric_title", "sentence", "listing", "p_value", "number", "factor_interval", "rank",
+)  # fmt: skip
+
+
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
@@ -135,16 +150,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = ("score", "interval", "difference", "figures", "share", "labels", "count", "duration")
-    for name in (*written, "memory", "metric_title", "sentence", "listing"):
+    for name in _FILTERS:
         environment.filters[name] = getattr(words, name)
     environment.filters["flatten"] = flatten
+    environment.globals.update(times=words.times, differences=words.differences, place_of=place_of)
+    environment.tests["lower_is_better"] = lower_is_better
     return environment
-
-
-def _picture(wide: str, phone: str) -> Picture:
-    # The drawings are built by figures.svg, which escapes every text that goes in.
-    return Picture(Markup(wide), Markup(phone))
 
 
 def _comparison_view(
@@ -155,17 +166,24 @@ def _comparison_view(
     rows, top = group.select(metric), group.select(metric, fraction)
     summary = next((data for data in board.data if data.dataset == group.dataset), None)
     records = summary.tasks.get(group.task, {}) if summary else {}
+    series = series_of(group.rows, looks)
+    pairs = [
+        pair
+        for pair in group.own(board.pairs)
+        if pair.metric == metric and pair.label_fraction == fraction
+    ]
     return ComparisonView(
         group=group,
         metric=metric,
         fraction=fraction,
-        series=series_of(group.rows, looks),
-        efficiency=_picture(
-            *(efficiency_figure(rows, looks, width, group.rows) for width in (WIDE, PHONE))
-        ),
-        rows=tuple(sorted(rows, key=lambda row: (-row.label_fraction, row.rank, -row.mean))),
+        series=series,
+        efficiency=draw_twice(lambda width: efficiency_figure(rows, looks, width, group.rows)),
+        rows=tuple(sorted(rows, key=lambda row: -row.label_fraction)),
         costs=tuple(_cost_view(top, machine, looks, group.rows) for machine in group.machines),
+        factors=factor_views(group.own(board.label_factors), series),
+        speed=speed_views(group.own(board.speed), series),
         classes=class_table(top, records),
+        pairs=tuple(sorted(pairs, key=lambda pair: (pair.p_holm, pair.p))),
     )
 
 
@@ -175,9 +193,9 @@ def _cost_view(
     own = [row for row in rows if row.machine == machine]
     return CostView(
         machine=machine,
-        picture=_picture(*(cost_figure(own, looks, width, of) for width in (WIDE, PHONE))),
+        picture=draw_twice(lambda width: cost_figure(own, looks, width, of)),
         rows=tuple(own),
-        front=frozenset(pareto_front([(row.pretrain_wall_s, row.mean) for row in own])),
+        front=frozenset(cost_front(own)),
     )
 
 

@@ -2,84 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import series_names, words
-from lcd_plugin.report.model import METRIC_TITLES, Row
+from lcd_plugin.report.figures import lower_is_better, merit, series_names, words
+from lcd_plugin.report.model import LabelFactor, Place, Row
+from lcd_plugin.report.page_groups import Comparison, own_random
+from lcd_plugin.report.page_labels import labels_saved
 
-Names = Mapping[tuple[str, str], str]
+Names = Mapping[Place, str]
 
 MIN_SAVING = 1.0  # seconds: a smaller difference in wall-time is not worth a sentence
-
-
-def ordered_metrics(metrics: Iterable[str]) -> list[str]:
-    """Metrics in the order of the protocol, unknown ones last."""
-    known = list(METRIC_TITLES)
-    return sorted(
-        dict.fromkeys(metrics), key=lambda m: known.index(m) if m in known else len(known)
-    )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Rows that can be compared: one dataset, task, encoder and protocol."""
-
-    dataset: str
-    task: str
-    encoder: str
-    protocol: str
-    rows: tuple[Row, ...]
-
-    @property
-    def metrics(self) -> list[str]:
-        """Metrics that were computed, the first one first."""
-        return ordered_metrics(row.metric for row in self.rows)
-
-    def fractions(self, metric: str) -> list[float]:
-        """Label fractions that have this metric, smallest first."""
-        return sorted({row.label_fraction for row in self.rows if row.metric == metric})
-
-    @property
-    def machines(self) -> list[str]:
-        """Machines that the rows come from."""
-        return list(dict.fromkeys(row.machine for row in self.rows))
-
-    def select(self, metric: str, fraction: float | None = None) -> list[Row]:
-        """Rows of a metric, and of one fraction if given, best first; not finite ones last."""
-        rows = [
-            row
-            for row in self.rows
-            if row.metric == metric and fraction in (None, row.label_fraction)
-        ]
-        return sorted(rows, key=lambda row: (not math.isfinite(row.mean), row.rank, -row.mean))
-
-
-def own_random(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The `random` that shows whether pretraining helped a row: that of its pretraining dataset.
-
-    For `supervised`, which has none, it is the best.
-
-    Args:
-        row: the row.
-        rows: all rows that it is compared with, best first.
-    """
-    for other in rows:
-        same = other.pretrain_dataset == row.pretrain_dataset
-        if other.kind == "random" and (same or row.kind == "supervised"):
-            return other
-    return None
-
-
-def comparisons(rows: Sequence[Row]) -> list[Comparison]:
-    """Splits rows into comparisons, in the order in which they first appear."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.dataset, row.task, row.encoder, row.protocol), []).append(row)
-    return [Comparison(*key, tuple(group)) for key, group in groups.items()]
 
 
 @dataclass(frozen=True)
@@ -95,8 +30,13 @@ class Summary:
     more: tuple[Markup, ...]
 
 
-def summarise(group: Comparison) -> Summary:
-    """Says what a comparison shows, and what it does not show."""
+def summarise(group: Comparison, factors: Sequence[LabelFactor] = ()) -> Summary:
+    """Says what a comparison shows, and what it does not show.
+
+    Args:
+        group: the comparison.
+        factors: its label factors.
+    """
     names = series_names(group.rows)
     metric = group.metrics[0]
     fractions = group.fractions(metric)
@@ -110,13 +50,14 @@ def summarise(group: Comparison) -> Summary:
     more += _not_better_than_random(rows, pretrained[:1], names)
     if len(fractions) > 1:
         more += _few_labels(group.select(metric, fractions[0]), names)
-        more += _labels_saved(group, metric, pretrained[:1], names)
+    for best in pretrained[:1]:
+        more += labels_saved(best, factors, _bold(best, names))
     more += _cost(rows, group, names)
     return Summary(_lead(rows, names), tuple(more))
 
 
 def _name(row: Row, names: Names) -> str:
-    return names[row.method, row.pretrain_dataset]
+    return names[row.place]
 
 
 def _bold(row: Row, names: Names) -> Markup:
@@ -125,6 +66,15 @@ def _bold(row: Row, names: Names) -> Markup:
 
 def _listed(rows: Iterable[Row], names: Names) -> Markup:
     return Markup(words.listing(_bold(row, names) for row in rows))
+
+
+def _gain(row: Row, other: Row) -> float:
+    """By how much a row is better than another."""
+    return merit(row.metric, row.mean) - merit(row.metric, other.mean)
+
+
+def _extreme(row: Row) -> str:
+    return "lowest" if lower_is_better(row.metric) else "highest"
 
 
 def _is_tied(row: Row, other: Row, names: Names) -> bool:
@@ -146,9 +96,9 @@ def _lead(rows: Sequence[Row], names: Names) -> Markup:
         )
     tied = _tied(best, rows, names)
     if tied:
-        return Markup(
-            "{} has the highest {}, {} with {}, but cannot be told apart from {}."
-        ).format(_bold(best, names), title, number, labels, _listed(tied, names))
+        return Markup("{} has the {} {}, {} with {}, but cannot be told apart from {}.").format(
+            _bold(best, names), _extreme(best), title, number, labels, _listed(tied, names)
+        )
     second = rows[1]
     return Markup("{} is ahead with a {} of {} with {}; next is {} at {}.").format(
         _bold(best, names), title, number, labels, _bold(second, names), words.score(second.mean)
@@ -164,7 +114,7 @@ def _against_random(best: Row, rows: Sequence[Row], names: Names) -> list[Markup
                 "pretraining helped at all."
             )
         ]
-    gap, base = best.mean - random.mean, words.score(random.mean)
+    gap, base = _gain(best, random), words.score(random.mean)
     if best.beats_random:
         text, said = "{} beats the untrained encoder of {} ({}) by {}.", words.score(gap)
     elif _is_tied(best, random, names):
@@ -179,7 +129,7 @@ def _against_supervised(best: Row, rows: Sequence[Row], names: Names) -> list[Ma
     supervised = next((row for row in rows if row.kind == "supervised"), None)
     if supervised is None:
         return []
-    gap = best.mean - supervised.mean
+    gap = _gain(best, supervised)
     if _is_tied(best, supervised, names):
         text = "{} and {} (from scratch, same labels: {}) cannot be told apart; the gap is {}."
     elif gap > 0:
@@ -217,41 +167,13 @@ def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
         words.labels(best.label_fraction),
         words.count(best.n_labels),
         _bold(best, names),
-        "is highest" if best.tied_with else "is ahead",
+        f"is {_extreme(best)}" if best.tied_with else "is ahead",
         words.score(best.mean),
     )
     tied = _tied(best, rows, names)
     if tied:
         start += Markup(", not to be told apart from {}").format(_listed(tied, names))
     return [start + (Markup(", against {}.").format(against) if against else Markup("."))]
-
-
-def _labels_saved(
-    group: Comparison, metric: str, best: Sequence[Row], names: Names
-) -> list[Markup]:
-    """The smallest fraction at which pretraining reaches what supervised reaches with most."""
-    most = group.fractions(metric)[-1]
-    goal = [row for row in group.select(metric, most) if row.kind == "supervised"]
-    if not best or not goal:
-        return []
-    reached = [
-        row
-        for row in group.select(metric)
-        if _name(row, names) == _name(best[0], names) and row.mean >= goal[0].mean
-    ]
-    row = min(reached, key=lambda r: r.label_fraction, default=best[0])
-    if row.label_fraction >= most:
-        return []
-    return [
-        Markup("By the means, {} with {} ({}) reaches what {} reaches with {} ({}).").format(
-            _bold(row, names),
-            words.labels(row.label_fraction),
-            words.score(row.mean),
-            _bold(goal[0], names),
-            words.labels(most),
-            words.score(goal[0].mean),
-        )
-    ]
 
 
 def _cost(rows: Sequence[Row], group: Comparison, names: Names) -> list[Markup]:

@@ -9,9 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import LEARNED, Look, Series, interval_bar, series_of, words
-from lcd_plugin.report.model import Row
-from lcd_plugin.report.page_summary import Comparison, ordered_metrics, own_random
+from lcd_plugin.report.figures import Look, Series, interval_bar, merit, series_of, words
+from lcd_plugin.report.model import Place, Row
+from lcd_plugin.report.page_groups import Comparison, ordered_metrics, own_random
+
+ANY = "*"  # a value of a row that every choice of its select box shows
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Facet:
         key: what it selects by; also the column that is needless once one value is chosen.
         title: its label.
         options: values in words.
-        chosen: index of the value that is chosen at first; None where there is no choice.
+        chosen: index of the value that is chosen at first; None where all are shown.
     """
 
     key: str
@@ -38,12 +40,12 @@ class Entry:
     Attributes:
         row: the numbers.
         look: colour and marker of the method.
-        source: `pretrained on ptbxl` where the comparison must tell, else "".
+        source: recipe and pretraining dataset where the comparison must tell, else "".
         rank: the rank, with `=` where another method has the same.
         bar: drawing of the interval.
-        over_random: difference of the means to `random` of the same pretraining dataset (for
-            `supervised`, to the best `random`); None without it.
-        facets: index of the row's value in every select box.
+        over_random: how much better the mean is than that of the row's own `random`
+            (`own_random`); for an error, how much lower. None without it.
+        facets: index of the row's value in every select box, or `ANY`.
     """
 
     row: Row
@@ -52,21 +54,56 @@ class Entry:
     rank: str
     bar: Markup
     over_random: float | None
-    facets: tuple[int, ...]
+    facets: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a select box is made from.
+
+    Attributes:
+        key, title: of the select box.
+        value: what a row has.
+        written: a value in words.
+        of_lines: it tells lines of one comparison apart. At first all of them are shown, and there
+            is no select box for a single value.
+    """
+
+    key: str
+    title: str
+    value: Callable[[Row], Any]
+    written: Callable[[Any], str] = str
+    of_lines: bool = False
+
+
+def _recipe(row: Row) -> str:
+    return row.recipe if row.kind == "pretraining" else ANY
+
+
+_CHOICES = (
+    _Choice("task", "Dataset and task", lambda r: (r.dataset, r.task), " \u00b7 ".join),
+    _Choice("encoder", "Encoder", lambda r: r.encoder),
+    _Choice("protocol", "Protocol", lambda r: r.protocol),
+    _Choice("leads", "Leads", lambda r: r.leads, words.leads),
+    # Baselines are often the same under all recipes: they stand beside those of each.
+    _Choice("recipe", "Recipe", _recipe, lambda v: v or "none", of_lines=True),
+    # `supervised` has no pretraining dataset: it stands beside those of each.
+    _Choice("source", "Pretrained on", lambda r: r.pretrain_dataset or ANY, of_lines=True),
+    _Choice("fraction", "Labels", lambda r: r.label_fraction, words.share),
+    _Choice("metric", "Metric", lambda r: r.metric, words.metric_with_sense),
+)
 
 
 def make_facets(groups: Sequence[Comparison]) -> tuple[Facet, ...]:
     """The select boxes. At first they show one comparison: all labels, the first metric."""
-    titles: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
-        ("task", "Dataset and task", lambda v: f"{v[0]} \u00b7 {v[1]}"),
-        ("encoder", "Encoder", str),
-        ("protocol", "Protocol", str),
-        ("fraction", "Labels", words.share),
-        ("metric", "Metric", words.metric_title),
-    )
     return tuple(
-        Facet(key, title, tuple(map(written, values)), 0 if len(values) > 1 else None)
-        for (key, title, written), values in zip(titles, _options(groups), strict=True)
+        Facet(
+            choice.key,
+            choice.title,
+            tuple(map(choice.written, values)),
+            0 if len(values) > 1 and not choice.of_lines else None,
+        )
+        for choice, values in _options(groups).items()
     )
 
 
@@ -84,46 +121,54 @@ def make_entries(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> lis
     return entries
 
 
-def _values(row: Row) -> tuple[Any, ...]:
-    return ((row.dataset, row.task), row.encoder, row.protocol, row.label_fraction, row.metric)
-
-
-def _options(groups: Sequence[Comparison]) -> list[list[Any]]:
+def _options(groups: Sequence[Comparison]) -> dict[_Choice, list[Any]]:
     """Values of every select box; those that have an order of their own are in it."""
-    rows = [_values(row) for group in groups for row in group.rows]
-    columns = [list(dict.fromkeys(row[index] for row in rows)) for index in range(5)]
-    columns[3].sort(reverse=True)
-    columns[4] = ordered_metrics(columns[4])
-    return columns
+    rows = [row for group in groups for row in group.rows]
+    options = {}
+    for choice in _CHOICES:
+        values = [v for v in dict.fromkeys(map(choice.value, rows)) if v != ANY]
+        if choice.key == "fraction":
+            values.sort(reverse=True)
+        if choice.key == "metric":
+            values = ordered_metrics(values)
+        if len(values) > 1 or not (choice.of_lines or choice.key == "leads"):
+            options[choice] = values
+    return options
 
 
 def _block(
     rows: Sequence[Row],
     scale: tuple[float, float],
-    series: Mapping[tuple[str, str], Series],
-    options: Sequence[list[Any]],
+    series: Mapping[Place, Series],
+    options: Mapping[_Choice, list[Any]],
 ) -> list[Entry]:
-    """The rows of one dataset, task, encoder, protocol, fraction and metric."""
+    """The rows of one comparison at one fraction under one metric."""
     ranks = [row.rank for row in rows]
     entries = []
     for row in rows:
-        values = zip(options, _values(row), strict=True)
-        one = series[row.method, row.pretrain_dataset]
-        told = f"{LEARNED[row.kind]} on {row.pretrain_dataset}" if one.name != row.method else ""
+        one = series[row.place]
         baseline = own_random(row, rows)
         random = None if baseline is None else baseline.mean
+        facets = ((choice.value(row), values) for choice, values in options.items())
         entries.append(
             Entry(
                 row=row,
                 look=one.look,
-                source=told,
+                # What a name has in brackets after the method.
+                source=one.name[len(row.method) + 2 : -1],
                 rank=f"{row.rank}{'=' if ranks.count(row.rank) > 1 else ''}",
                 bar=_bar(row, scale, one.look, random),
-                over_random=None if random is None or row.kind == "random" else row.mean - random,
-                facets=tuple(column.index(value) for column, value in values),
+                over_random=_over_random(row, random),
+                facets=tuple(ANY if v == ANY else values.index(v) for v, values in facets),
             )
         )
     return entries
+
+
+def _over_random(row: Row, random: float | None) -> float | None:
+    if random is None or row.kind == "random":
+        return None
+    return merit(row.metric, row.mean) - merit(row.metric, random)
 
 
 def _bar_scale(rows: Sequence[Row]) -> tuple[float, float]:

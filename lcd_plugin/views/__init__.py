@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lcd_plugin.views.augment import random_resized_crop, time_out
+from lcd_plugin.views.augment import random_gain, random_resized_crop, time_out
 from lcd_plugin.views.leads import draw_leads, take_leads
 from lcd_plugin.views.multi_lead import MultiLeadViews
 
@@ -15,6 +15,7 @@ __all__ = [
     "LCDTransform",
     "MultiLeadViews",
     "draw_leads",
+    "random_gain",
     "random_resized_crop",
     "take_leads",
     "time_out",

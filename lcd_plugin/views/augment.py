@@ -1,10 +1,12 @@
 """Augmentations of LCD for a whole batch at once, on the device that the batch is on.
 
-Random draws are one per record: all leads of a record are cropped and silenced alike, because
-they were recorded at the same time.
+Random draws are one per record: all leads of a record are cropped, silenced and amplified alike,
+because they were recorded at the same time and from the same chest.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -86,6 +88,50 @@ def silence(signals: Tensor, span: tuple[float, float], share: Tensor, place: Te
     index = torch.arange(time, device=signals.device)
     silent = (index >= start[..., None]) & (index < (start + length)[..., None])
     return signals.masked_fill(silent, 0.0)
+
+
+def random_gain(
+    signals: Tensor,
+    factors: tuple[float, float] = (0.5, 2.0),
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Multiply every record by a factor of its own.
+
+    Electrodes, their place and the chest scale an ECG. The factor is log-uniform in `factors`:
+    half is as likely as double in a range that is even around 1.
+
+    Args:
+        signals: shape (batch, leads, time).
+        factors: least and greatest factor.
+        generator: source of randomness on the device of `signals`.
+
+    Returns:
+        A new tensor of the shape of `signals`.
+
+    Raises:
+        ValueError: if `signals` is not (batch, leads, time) or `factors` is no range of positive,
+            finite numbers.
+    """
+    batch = _check_signals(signals)
+    check_gain("factors", factors)
+    draw = torch.rand(batch, 1, device=signals.device, generator=generator)
+    return amplify(signals, factors, draw)
+
+
+def amplify(signals: Tensor, factors: tuple[float, float], draw: Tensor) -> Tensor:
+    """As `random_gain`, with the draw given: uniform in [0, 1], shape (batch, 1 or leads)."""
+    low, high = factors
+    factor = low * torch.pow(high / low, draw)
+    return signals * factor[..., None].to(signals.dtype)
+
+
+def check_gain(name: str, values: tuple[float, float]) -> None:
+    """Raise ValueError unless 0 < values[0] <= values[1] and both are finite."""
+    low, high = values
+    if not (0.0 < low <= high and math.isfinite(high)):
+        raise ValueError(
+            f"{name} must be a range of positive, finite factors, got ({low:g}, {high:g})."
+        )
 
 
 def check_range(

@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lcd_plugin.views.augment import check_range, resized_crop, silence
+from lcd_plugin.views.augment import amplify, check_gain, check_range, resized_crop, silence
 from lcd_plugin.views.leads import ALL_LEADS, check_pattern, draw_leads, take_leads
+
+NO_GAIN = (1.0, 1.0)
 
 
 class MultiLeadViews:
@@ -16,7 +18,7 @@ class MultiLeadViews:
 
     Only the chosen leads are augmented: three single-lead views of 12-lead records cost three
     leads of work, not thirty-six. Augmentations are those of LCD (Liu et al., Applied Soft
-    Computing 172 (2025) 112871).
+    Computing 172 (2025) 112871), and a random gain, which is off unless asked for.
 
     Calling it is three steps, which a training loop can also take one by one: `leads` says which
     leads a batch needs, `draw` is all other randomness, and `augment` computes.
@@ -27,6 +29,7 @@ class MultiLeadViews:
         crop: range of the share of a record that a view keeps.
         time_out: range of the share of a view that is set to zero.
         per: `"batch"` draws the leads once a batch, as the paper does, `"sample"` for each record.
+        gain: range of the factor of a view's amplitude, log-uniform; off at (1, 1).
 
     Raises:
         ValueError: a malformed pattern or range.
@@ -42,16 +45,20 @@ class MultiLeadViews:
         crop: tuple[float, float] = (0.5, 1.0),
         time_out: tuple[float, float] = (0.0, 0.5),
         per: Literal["batch", "sample"] = "batch",
+        gain: tuple[float, float] = NO_GAIN,
     ) -> None:
         check_pattern(pattern)
         check_range("crop", crop, low=0.0, low_open=True)
         check_range("time_out", time_out, low=0.0)
+        check_gain("gain", gain)
         if per not in ("batch", "sample"):
             raise ValueError(f"per must be 'batch' or 'sample', got {per!r}.")
         self.pattern = pattern
         self.crop = crop
         self.time_out = time_out
         self.per = per
+        # A list would not equal what is off.
+        self.gain = (gain[0], gain[1])
 
     def __call__(self, signals: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
         """Make the views.
@@ -101,8 +108,14 @@ class MultiLeadViews:
         generator: torch.Generator | None = None,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Draw all that is random about crops and silences, shape (4, batch, views)."""
-        return torch.rand(4, batch, len(self.pattern), generator=generator, device=device)
+        """Draw all that is random about crops, silences and gains.
+
+        Returns:
+            Shape (4, batch, views), or (5, batch, views) with a gain. Without one its row is not
+            drawn, so that what a seed gives is what it gave before there were gains.
+        """
+        rows = 4 + (self.gain != NO_GAIN)
+        return torch.rand(rows, batch, len(self.pattern), generator=generator, device=device)
 
     def augment(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
         """Make the views of the leads that `leads` names; nothing here is random.
@@ -126,5 +139,7 @@ class MultiLeadViews:
         each = zip(torch.split(draws, 1, dim=2), sizes, strict=True)
         rows = torch.cat([draw.expand(-1, -1, size) for draw, size in each], dim=2)
         cropped = resized_crop(torch.cat(shown, dim=1), self.crop, rows[0], rows[1])
-        silenced = silence(cropped, self.time_out, rows[2], rows[3])
-        return list(torch.split(silenced, sizes, dim=1))
+        made = silence(cropped, self.time_out, rows[2], rows[3])
+        if self.gain != NO_GAIN:
+            made = amplify(made, self.gain, rows[4])
+        return list(torch.split(made, sizes, dim=1))

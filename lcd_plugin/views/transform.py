@@ -8,7 +8,7 @@ import torch
 from lightly.transforms.multi_view_transform import MultiViewTransform
 from torch import Tensor
 
-from lcd_plugin.views.multi_lead import MultiLeadViews
+from lcd_plugin.views.multi_lead import NO_GAIN, MultiLeadViews
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
 
 class ECGAugment:
-    """Random resized crop and time-out of one record, all of its leads alike.
+    """Random resized crop, time-out and gain of one record, all of its leads alike.
 
     Randomness is torch's own, which a DataLoader seeds differently in each of its workers.
 
     Args:
         crop: range of the share of the record that is kept.
         time_out: range of the share that is set to zero.
+        gain: range of the factor of the amplitude; off at (1, 1).
     """
 
     def __init__(
-        self, crop: tuple[float, float] = (0.5, 1.0), time_out: tuple[float, float] = (0.0, 0.5)
+        self,
+        crop: tuple[float, float] = (0.5, 1.0),
+        time_out: tuple[float, float] = (0.0, 0.5),
+        gain: tuple[float, float] = NO_GAIN,
     ) -> None:
-        self._views = MultiLeadViews("*", crop=crop, time_out=time_out)
+        self._views = MultiLeadViews("*", crop=crop, time_out=time_out, gain=gain)
 
     def __call__(self, record: Tensor | NDArray[np.floating]) -> Tensor:
         """Augment a record of shape (leads, time); the input is left as it was."""
@@ -46,6 +50,7 @@ class LCDTransform(MultiViewTransform):
         n_views: number of views; LCD needs three.
         crop: range of the share of the record that a view keeps.
         time_out: range of the share of a view that is set to zero.
+        gain: range of the factor of a view's amplitude; off at (1, 1).
 
     Examples:
         >>> dataset = LightlyDataset.from_torch_dataset(records, transform=LCDTransform())
@@ -59,5 +64,6 @@ class LCDTransform(MultiViewTransform):
         n_views: int = 3,
         crop: tuple[float, float] = (0.5, 1.0),
         time_out: tuple[float, float] = (0.0, 0.5),
+        gain: tuple[float, float] = NO_GAIN,
     ) -> None:
-        super().__init__(transforms=[ECGAugment(crop, time_out)] * n_views)
+        super().__init__(transforms=[ECGAugment(crop, time_out, gain)] * n_views)

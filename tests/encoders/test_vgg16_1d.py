@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 import lcd_plugin.encoders.vgg16_1d  # noqa: F401  registers the model with timm
@@ -74,6 +75,36 @@ def test_equals_thirteen_plain_convolutions(leads: int, time: int, train: bool) 
     theirs = torch.autograd.grad(plain, weights)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(("time", "positions"), [(32, 1), (77, 2), (1000, 31)])
+def test_features_before_pooling(time: int, positions: int) -> None:
+    encoder = create_encoder("vgg16_1d", in_leads=2, width=SMALL).eval()
+    signals = torch.randn(3, 2, time)
+    features = encoder.forward_features(signals)
+    assert features.shape == (3, encoder.num_features, positions)
+    torch.testing.assert_close(features.mean(dim=2), encoder(signals))
+
+
+def test_layers_that_timm_tells_apart() -> None:
+    """One layer a convolution, with its batch norm, in the order of the forward pass."""
+    encoder = create_encoder("vgg16_1d", width=SMALL)
+    layers = group_parameters(encoder, encoder.group_matcher())
+    convolutions = [m for m in encoder.modules() if isinstance(m, nn.Conv1d)]
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert list(layers) == list(range(13))
+    for i, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+        expected = {id(p) for m in (convolution, norm) for p in m.parameters()}
+        assert {id(encoder.get_parameter(name)) for name in layers[i]} == expected
+
+
+def test_coarse_layers_are_stages() -> None:
+    encoder = create_encoder("vgg16_1d", width=SMALL, num_classes=3)
+    layers = group_parameters(encoder, encoder.group_matcher(coarse=True))
+    assert len(layers) == 6
+    for i in range(5):
+        assert {name.rsplit(".", 2)[0] for name in layers[i]} == {f"stages.{i}"}
+    assert set(layers[5]) == {"head.weight", "head.bias"}
 
 
 def test_too_short_a_signal_is_no_features_of_nothing() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from lcd_plugin.encoders import LeadwiseEncoder, create_encoder
-from lcd_plugin.evaluate.features import BATCH, extract_features
+from lcd_plugin.errors import ConfigError
+from lcd_plugin.evaluate.features import BATCH, extract_features, extract_tokens
 
 CPU = torch.device("cpu")
 
@@ -49,3 +51,44 @@ def test_features_that_are_not_finite(encoder: LeadwiseEncoder, value: float) ->
     signals[BATCH + 2, 1, 30] = value
     with pytest.raises(FloatingPointError, match="not finite"):
         extract_features(encoder, signals, CPU)
+
+
+@pytest.mark.parametrize("records", [1, BATCH, BATCH + 1])
+def test_mean_of_tokens_over_positions_is_the_features(
+    encoder: LeadwiseEncoder, records: int
+) -> None:
+    signals = np.concatenate([_signals(records), -_signals(records)], axis=2)
+    tokens = extract_tokens(encoder.train(), signals, CPU)
+    assert tokens.shape == (records, 2, 4, encoder.num_features)
+    assert tokens.dtype == np.float16
+    assert tokens.flags["C_CONTIGUOUS"]
+    features = extract_features(encoder, signals, CPU)
+    pooled = tokens.astype(np.float64).mean(axis=2).reshape(records, -1)
+    np.testing.assert_allclose(pooled, features, rtol=2e-3, atol=1e-4)
+    assert np.ptp(features, axis=0).any() or records == 1
+
+
+def test_tokens_that_are_not_finite(encoder: LeadwiseEncoder) -> None:
+    signals = _signals(BATCH + 5)
+    signals[BATCH + 2, 1, 30] = np.nan
+    with pytest.raises(FloatingPointError, match="not finite"):
+        extract_tokens(encoder, signals, CPU)
+
+
+def test_tokens_too_large_for_what_they_are_kept_in(encoder: LeadwiseEncoder) -> None:
+    with torch.no_grad():
+        list(encoder.parameters())[-1].fill_(1e5)  # the shift of the last batch norm
+    assert np.isfinite(extract_features(encoder, _signals(2), CPU)).all()
+    with pytest.raises(FloatingPointError, match="float16"):
+        extract_tokens(encoder, _signals(2), CPU)
+
+
+def test_tokens_of_an_encoder_that_has_none() -> None:
+    class Pooled(nn.Module):
+        num_features = 1
+
+        def forward(self, signals: Tensor) -> Tensor:
+            return signals.mean(dim=2)
+
+    with pytest.raises(ConfigError, match="Pooled gives no features before pooling"):
+        extract_tokens(LeadwiseEncoder(Pooled()), _signals(2), CPU)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lcd_plugin.errors import ConfigError
-from lcd_plugin.evaluate.label_subsets import label_order, label_subset
+from lcd_plugin.evaluate.label_subsets import label_order, label_subset, label_subsets
 
 RECORDS = 1200
 
@@ -27,6 +27,32 @@ def _multi(seed: int = 0) -> np.ndarray:
 
 
 BOTH = pytest.mark.parametrize("targets", [_single(), _multi()], ids=["single", "multi"])
+
+
+def _slow_order(targets: np.ndarray, seed: int) -> list[int]:
+    """The order spelled out: at each place look at all records that are left."""
+    bare = targets.sum(axis=1, keepdims=True) == 0
+    classes = np.concatenate([targets, bare], axis=1)
+    classes = classes[:, classes.any(axis=0)]
+    shuffled = np.random.default_rng(seed).permutation(len(targets))
+    left = np.ones(len(targets), dtype=bool)
+    have = np.zeros(classes.shape[1])
+    order = []
+    for _ in range(len(targets)):
+        open_classes = classes[left].any(axis=0)
+        k = int(np.argmin(np.where(open_classes, have / classes.mean(axis=0), np.inf)))
+        row = next(r for r in shuffled[::-1] if left[r] and classes[r, k])
+        left[row] = False
+        have += classes[row]
+        order.append(int(row))
+    return order
+
+
+@BOTH
+@pytest.mark.parametrize("seed", [0, 7])
+def test_order_is_that_of_the_plain_search(targets: np.ndarray, seed: int) -> None:
+    part = targets[:400]
+    assert label_order(part, seed).tolist() == _slow_order(part, seed)
 
 
 @BOTH
@@ -95,6 +121,23 @@ def test_subsets_are_nested(targets: np.ndarray) -> None:
     assert [len(s) for s in subsets] == [60, 120, 600, 1200]
     for smaller, larger in itertools.pairwise(subsets):
         assert np.array_equal(larger[: len(smaller)], smaller)
+
+
+@BOTH
+def test_numbers_of_records_and_fractions_cut_one_order(targets: np.ndarray) -> None:
+    names = tuple("abcde")[: targets.shape[1]]
+    counted, share, whole = label_subsets(targets, [60, 0.05, 1.0], 3, names)
+    assert np.array_equal(counted, share)
+    assert np.array_equal(whole, label_order(targets, 3))
+    assert np.array_equal(label_subset(targets, 60, 3, names), counted)
+
+
+def test_a_number_without_a_class_or_beyond_the_records_is_named() -> None:
+    names = ("norm", "mi", "sttc", "cd", "hyp")
+    with pytest.raises(ConfigError, match=r"The subset of 2 .* leaves class '.*' without any"):
+        label_subset(_single(), 2, 0, names)
+    with pytest.raises(ConfigError, match=r"1201 labelled records .* there are 1200 training"):
+        label_subset(_single(), 1201, 0, names)
 
 
 @pytest.mark.parametrize("fraction", [1e-4, 1 / 1200, 3 / 1200])

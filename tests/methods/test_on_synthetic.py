@@ -12,8 +12,9 @@ from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import Store
 from lcd_plugin.encoders import LeadwiseEncoder, create_encoder
 from lcd_plugin.evaluate.features import extract_features
-from lcd_plugin.evaluate.linear import linear_probe
-from lcd_plugin.evaluate.metrics import auroc
+from lcd_plugin.evaluate.metrics import macro, per_class
+from lcd_plugin.evaluate.protocols import PROTOCOLS
+from lcd_plugin.evaluate.protocols.base import Part, Subset, Work
 from lcd_plugin.evaluate.settings import LinearSettings
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain.engine import pretrain
@@ -45,20 +46,21 @@ def test_it_trains_does_not_collapse_and_its_features_tell_diagnoses_apart(
     )
     assert outcome.updates == 3 * (len(store.rows("train")) // 32)
     assert all(np.isfinite(row["loss"]) for row in outcome.history)
-    features = extract_features(LeadwiseEncoder(outcome.encoder), store.signals, CPU)
+    leadwise = LeadwiseEncoder(outcome.encoder)
+    features = extract_features(leadwise, store.signals, CPU)
     task = store.tasks[0]
-    parts = [store.labels(task, split) for split in ("train", "validation", "test")]
-    train, validation, test = parts
-    prediction = linear_probe(
-        (features[train.rows], train.targets),
-        (features[validation.rows], validation.targets),
-        features[test.rows],
-        task.kind,
-        LinearSettings(inverse_penalties=(1e-2,)),
+    train, validation, test = (store.labels(task, s) for s in ("train", "validation", "test"))
+    work = Work(
+        encoder=leadwise,
+        train=Part(features[train.rows], train.targets),
+        validation=Part(features[validation.rows], validation.targets),
+        test_inputs=features[test.rows],
+        kind=task.kind,
+        subsets=(Subset(np.arange(len(train.rows)), seed=0),),
+        device=CPU,
+        precision="fp32",
     )
-    once = np.ones((1, len(test.rows)))
-    scores = [
-        auroc(test.targets[:, k], prediction.test[:, k], once)[0] for k in range(len(task.classes))
-    ]
+    settings = LinearSettings(inverse_penalties=(1e-2,))
+    prediction = next(PROTOCOLS["linear"].predict(work, settings))
     # Chance is 0.5; with 45 test records a macro mean of 0.6 is beyond it.
-    assert np.nanmean(scores) > 0.6
+    assert macro(per_class("auroc", test.targets, prediction.test))[0] > 0.6

@@ -23,9 +23,10 @@ def _draws(
     rank: int = 0,
     ranks: int = 1,
     pattern: str = "aba",
+    gain: tuple[float, float] = (1.0, 1.0),
 ) -> EpochDraws:
     return draw_epoch(
-        MultiLeadViews(pattern, per=per),
+        MultiLeadViews(pattern, per=per, gain=gain),
         (RECORDS, LEADS),
         BATCH,
         seed=seed,
@@ -57,6 +58,13 @@ def test_shapes() -> None:
     assert draws.leads.shape == (STEPS, BATCH, 2)
     assert draws.views.shape == (STEPS, 4, BATCH, 3)
     assert _draws(pattern="a*").leads.shape == (STEPS, BATCH, 1 + LEADS)
+
+
+def test_a_gain_is_drawn_beside_the_rest() -> None:
+    """Records and leads are in streams of their own."""
+    loud, usual = _draws(gain=(0.5, 2.0)), _draws()
+    assert loud.views.shape == (STEPS, 5, BATCH, 3)
+    assert _same(loud, usual)[:2] == [True, True]
 
 
 @pytest.mark.parametrize("per", ["batch", "sample"])
@@ -92,11 +100,13 @@ def test_leads_are_drawn_anew_for_every_step() -> None:
 
 
 @pytest.mark.parametrize("per", ["batch", "sample"])
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_devices_share_out_the_batches_of_one(per: Per, ranks: int) -> None:
+@pytest.mark.parametrize(("ranks", "gain"), [(2, (1.0, 1.0)), (3, (1.0, 1.0)), (2, (0.5, 2.0))])
+def test_devices_share_out_the_batches_of_one(
+    per: Per, ranks: int, gain: tuple[float, float]
+) -> None:
     """The same records in the same steps, each once and with the leads and views that it had."""
-    shares = [_by_record(_draws(per, rank=rank, ranks=ranks)) for rank in range(ranks)]
-    for step, whole in enumerate(_by_record(_draws(per))):
+    shares = [_by_record(_draws(per, rank=rank, ranks=ranks, gain=gain)) for rank in range(ranks)]
+    for step, whole in enumerate(_by_record(_draws(per, gain=gain))):
         parts = [share[step] for share in shares]
         assert [len(part) for part in parts] == [BATCH // ranks] * ranks
         assert all(not a.keys() & b.keys() for a, b in itertools.combinations(parts, 2))

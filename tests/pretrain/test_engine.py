@@ -189,6 +189,27 @@ class TestTraining:
         _run(_build("lcd"), signals, epochs=1)
         assert np.array_equal(signals, before)
 
+    def test_views_are_as_the_settings_say(self, signals: np.ndarray) -> None:
+        seen: list[Tensor] = []
+
+        class Watched(_Recorder):
+            def training_step(self, views: list[Tensor]) -> StepOutput:
+                seen.append(views[0])
+                return StepOutput(self.encoder(views[0]).square().mean(), {})
+
+        _run(
+            lambda: Watched(create_encoder("vgg16_1d", width=0.05), []),
+            np.ones_like(signals),
+            views=ViewSettings(crop=(0.5, 0.5), time_out=(0.25, 0.25), gain=(2.0, 8.0)),
+            epochs=1,
+        )
+        levels = torch.cat(seen)[:, 0]
+        assert ((levels == 0).sum(dim=1) == TIME // 4).all()
+        loudest = levels.amax(dim=1)
+        assert ((levels == 0) | (levels == loudest[:, None])).all()
+        assert 2 <= loudest.min() < 4 < loudest.max() <= 8.001
+        assert len(torch.unique(loudest)) == RECORDS
+
 
 class TestRandomBaseline:
     def test_is_not_updated(self, signals: np.ndarray) -> None:

@@ -16,6 +16,7 @@ def test_defaults_are_the_papers() -> None:
     assert (settings.weight_decay, settings.schedule) == (0.0, "constant")
     views = ViewSettings()
     assert (views.crop, views.time_out, views.per) == ((0.5, 1.0), (0.0, 0.5), "batch")
+    assert views.gain == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,12 @@ def test_bad_budget(key: str, value: Any) -> None:
         ("crop", (0.5,)),
         ("time_out", (-0.1, 0.5)),
         ("time_out", (0.6, 0.5)),
+        ("gain", (0.0, 1.0)),
+        ("gain", (-1.0, 1.0)),
+        ("gain", (2.0, 0.5)),
+        ("gain", (1.0, float("inf"))),
+        ("gain", (float("nan"), 1.0)),
+        ("gain", (1.0,)),
         ("per", "record"),
         ("noise", 0.1),
     ],
@@ -56,6 +63,17 @@ def test_bad_budget(key: str, value: Any) -> None:
 def test_bad_views(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
         ViewSettings(**{key: value})
+
+
+def test_a_gain_is_written_down_only_where_it_is_on() -> None:
+    """Keys of results are hashes of this: those of before there was a gain stay what they were."""
+    before = {"crop": [0.5, 1.0], "time_out": [0.0, 0.5], "per": "batch"}
+    assert ViewSettings().model_dump(mode="json") == before
+    assert ViewSettings(gain=(1.0, 1.0)).model_dump(mode="json") == before
+    loud = ViewSettings(gain=(0.5, 2.0))
+    assert loud.model_dump(mode="json") == before | {"gain": [0.5, 2.0]}
+    for views in (loud, ViewSettings()):
+        assert ViewSettings.model_validate(views.model_dump(mode="json")) == views
 
 
 def test_settings_are_frozen() -> None:

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 from lcd_plugin.errors import ConfigError, MemoryShortageError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.engine import check_batch, pretrain
+from lcd_plugin.pretrain.job import Snapshot
 from lcd_plugin.pretrain.launch import Listener
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
@@ -88,7 +90,13 @@ def build(folder, method):
 
 
 def run(folder, method, devices, checkpoint):
-    reports = []
+    reports, kept = [], []
+
+    def keep(snapshot):
+        kept.append([snapshot.share, snapshot.epoch, snapshot.records, os.getpid()])
+        name = f"{checkpoint}, epoch {snapshot.epoch}.safetensors"
+        save_file(snapshot.encoder.state_dict(), folder / name)
+
     try:
         outcome = pretrain(
             partial(build, folder, method),
@@ -101,11 +109,14 @@ def run(folder, method, devices, checkpoint):
             engine=EngineSettings(devices=devices, checkpoint_s=0),
             checkpoint=folder / checkpoint,
             progress=lambda *report: reports.append(report),
+            snapshots=(0.3, 0.6),
+            keep=keep,
         )
     except Exception as error:
-        return None, {"error": [type(error).__name__, str(error)]}
-    what = {"reports": reports, "history": outcome.history, "updates": outcome.updates}
-    return outcome, what | {"how": vars(outcome.how), "phases": outcome.phases}
+        return None, {"error": [type(error).__name__, str(error)], "kept": kept}
+    what = {"reports": reports, "kept": kept, "history": outcome.history}
+    what |= {"updates": outcome.updates, "phases": outcome.phases}
+    return outcome, what | {"how": vars(outcome.how)}
 
 
 if __name__ == "__main__":
@@ -174,6 +185,18 @@ class TestTwo:
         losses = [row["loss"] for row in results["two"]["history"]]
         assert reports == [[i + 1, EPOCHS, loss] for i, loss in enumerate(losses)]
 
+    def test_keep_the_snapshots_of_one_in_the_process_that_asked(
+        self, folder: Path, results: dict[str, Any]
+    ) -> None:
+        expected = [[0.3, 1, 24, results["me"]], [0.6, 2, 48, results["me"]]]
+        assert results["one"]["kept"] == results["two"]["kept"] == expected
+        for epoch in (1, 2):
+            one, two = (
+                load_file(folder / f"of {number}, epoch {epoch}.safetensors")
+                for number in ("one", "two")
+            )
+            torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-5)
+
     def test_are_two(self, folder: Path, results: dict[str, Any]) -> None:
         assert [results[name]["how"]["devices"] for name in ("one", "two")] == [1, 2]
         built = {int(path.name.partition("-")[2]) for path in folder.glob("Pair-*")}
@@ -206,8 +229,19 @@ class TestOneFails:
 
     def test_one_device_can_go_on_from_there(self, folder: Path, results: dict[str, Any]) -> None:
         assert results["resumed"]["how"]["resumed_at"] == 1
+        # The first snapshot was kept by the run that failed.
+        assert [kept[1] for kept in results["failed"]["kept"]] == [1]
+        assert [kept[1] for kept in results["resumed"]["kept"]] == [2]
         one, resumed = (load_file(folder / f"{name}.safetensors") for name in ("one", "resumed"))
         torch.testing.assert_close(resumed, one, rtol=1e-5, atol=1e-5)
+
+
+def _keep_nothing(snapshot: Snapshot) -> None:
+    raise AssertionError
+
+
+def _snapshot() -> Snapshot:
+    return Snapshot(0.5, 3, 9, 72, 1.5, torch.nn.Linear(2, 2))
 
 
 class TestListener:
@@ -221,7 +255,7 @@ class TestListener:
             heard.append(epoch)
             raise LookupError("the terminal has gone")
 
-        listener = Listener([reader], report)
+        listener = Listener([reader], report, _keep_nothing)
         listener.start()
         for epoch in (1, 2):
             writer.send((epoch, 2, 0.5))
@@ -233,7 +267,7 @@ class TestListener:
 
     def test_passes_on_what_a_process_raised(self) -> None:
         reader, writer = multiprocessing.Pipe(duplex=False)
-        listener = Listener([reader], lambda *_: None)
+        listener = Listener([reader], lambda *_: None, _keep_nothing)
         listener.start()
         writer.send(pickle.dumps(MemoryShortageError("too little")))
         writer.send(pickle.dumps(RuntimeError("the other process has gone")))
@@ -241,12 +275,52 @@ class TestListener:
         assert isinstance(listener.error, MemoryShortageError)
         assert str(listener.error) == "too little"
 
+    def test_what_cannot_be_understood_is_an_error(self) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        listener = Listener([ours], lambda *_: None, _keep_nothing)
+        listener.start()
+        theirs.send(b"no pickle")
+        listener.stop()
+        assert isinstance(listener.error, pickle.UnpicklingError)
+
+    def test_a_process_waits_until_its_snapshot_is_kept(self) -> None:
+        """It may be about to write a checkpoint after which it would not take it again."""
+        ours, theirs = multiprocessing.Pipe()
+        kept, on_disk = list[int](), threading.Event()
+
+        def keep(snapshot: Snapshot) -> None:
+            assert on_disk.wait(10)
+            kept.append(snapshot.epoch)
+
+        listener = Listener([ours], lambda *_: None, keep)
+        listener.start()
+        theirs.send(pickle.dumps(_snapshot()))
+        assert not theirs.poll(0.2)
+        on_disk.set()
+        assert theirs.poll(10)
+        assert kept == [3]
+        listener.stop()
+        assert listener.error is None
+
+    def test_a_process_whose_snapshot_cannot_be_kept_is_not_told_that_it_was(self) -> None:
+        ours, theirs = multiprocessing.Pipe()
+
+        def keep(snapshot: Snapshot) -> None:
+            raise OSError("the disk is full")
+
+        listener = Listener([ours], lambda *_: None, keep)
+        listener.start()
+        theirs.send(pickle.dumps(_snapshot()))
+        listener.stop()
+        assert not theirs.poll()
+        assert str(listener.error) == "the disk is full"
+
     def test_ends_no_process_that_was_there_before(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         bystander = spawn.Process(target=time.sleep, args=(60,))
         bystander.start()
         try:
-            listener = Listener([], lambda *_: None)
+            listener = Listener([], lambda *_: None, _keep_nothing)
             own = spawn.Process(target=time.sleep, args=(60,))
             own.start()
             listener.end_processes()

@@ -2,138 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from lcd_plugin.bench.results import (
-    EvaluateResult,
-    PretrainResult,
-    key_of,
-    pack_arrays,
-    write_result,
-)
-from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan, save_plan
 from lcd_plugin.cli.tables import print_board
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.exports import to_csv, to_markdown
+from lcd_plugin.report.figures import assign_looks, series_of
 from lcd_plugin.report.leaderboard import build_leaderboard
-from lcd_plugin.report.model import Leaderboard, Row
-
-CLASSES = ("MI", "HYP")
-N = 300
-RNG = np.random.default_rng(0)
-TARGETS = (RNG.random((N, 2)) < [0.5, 0.3]).astype(np.int8)
-PATIENTS = np.array([f"p{i // 2}" for i in range(N)])  # two records a patient
-
-
-def noisy(strength: float, seed: int) -> np.ndarray:
-    """Scores that follow the labels more or less."""
-    noise = np.random.default_rng(seed).normal(size=(N, 2))
-    return (strength * TARGETS + noise).astype(np.float32)
-
-
-@pytest.fixture
-def write_run(tmp_path: Path) -> Callable[..., Path]:
-    """Write a run: method -> one score matrix a seed."""
-
-    def write(
-        scores: dict[str, list[np.ndarray]],
-        name: str = "out",
-        targets: np.ndarray = TARGETS,
-        machine: str = "one",
-        data: str = "d1",
-        gamma: float = 0.005,
-        source: str | None = None,
-    ) -> Path:
-        out = tmp_path / name
-        pretrain, evaluate = [], []
-        for method, seeds in scores.items():
-            kind = method if method in ("random", "supervised") else "pretraining"
-            for seed, score in enumerate(seeds):
-                common = {
-                    "method": method,
-                    "kind": kind,
-                    "encoder": "e",
-                    "dataset": "d",
-                    "seed": seed,
-                }
-                identity = {"method": method, "seed": seed, "data": data, "gamma": gamma}
-                identity |= {"source": source} if kind != "supervised" else {}
-                provenance = {"machine": {"name": machine}, "finished": "2026-01-01"}
-                cell = SavedCell(key=key_of(identity), title=f"pretrain {method}", **common)
-                pretrain.append(cell)
-                result = PretrainResult(
-                    key=cell.key, identity=identity, phases={"steps": 10.0 + seed},
-                    records_per_s=100.0, updates=5, provenance=provenance,
-                )  # fmt: skip
-                history = b"epoch,loss,embedding_std\n1,2.0,0.1\n"
-                write_result(out / "pretrain" / cell.key, result, {"history.csv": history})
-                identity = identity | {"task": "t"}
-                evaluated = SavedCell(
-                    key=key_of(identity), title=f"linear {method}", task="t", protocol="linear",
-                    label_fraction=1.0, pretrain_key=cell.key,
-                    pretrain_dataset=None if kind == "supervised" else source, **common,
-                )  # fmt: skip
-                evaluate.append(evaluated)
-                arrays = pack_arrays(
-                    rows=np.arange(N), patients=PATIENTS, targets=targets, scores=score,
-                    thresholds=np.array([0.5, 0.5], dtype=np.float32),
-                )  # fmt: skip
-                scored = EvaluateResult(
-                    key=evaluated.key, identity=identity, classes=CLASSES, n_test=N, n_labels=9,
-                    macro={"auroc": 0.0}, provenance=provenance,
-                )  # fmt: skip
-                write_result(out / "evaluate" / evaluated.key, scored, {"predictions.npz": arrays})
-        plan = SavedPlan(
-            suite="s", created="now", protocols=("linear",), pretrain=tuple(pretrain),
-            evaluate=tuple(evaluate), unavailable={}, data=(),
-        )  # fmt: skip
-        save_plan(out, plan)
-        return out
-
-    return write
+from lcd_plugin.report.model import Leaderboard, Place, Row
 
 
 def rows_of(board: Leaderboard, metric: str = "auroc") -> dict[str, Row]:
     return {row.method: row for row in board.rows if row.metric == metric}
 
 
-def test_means_are_those_of_scikit_learn(write_run: Callable[..., Path]):
-    scores = [noisy(1.0, 1), noisy(1.0, 2), noisy(1.0, 3)]
-    board = build_leaderboard([write_run({"lcd": scores})])
-    auroc = [roc_auc_score(TARGETS, s, average="macro") for s in scores]
+def test_means_are_those_of_scikit_learn(runs: Any):
+    scores = [runs.noisy(1.0, 1), runs.noisy(1.0, 2), runs.noisy(1.0, 3)]
+    board = build_leaderboard([runs.write({"lcd": scores})])
+    auroc = [roc_auc_score(runs.TARGETS, s, average="macro") for s in scores]
     row = rows_of(board)["lcd"]
     assert row.mean == pytest.approx(np.mean(auroc))
     assert row.seed_std == pytest.approx(np.std(auroc, ddof=1))
-    auprc = [average_precision_score(TARGETS, s, average="macro") for s in scores]
+    auprc = [average_precision_score(runs.TARGETS, s, average="macro") for s in scores]
     assert rows_of(board, "auprc")["lcd"].mean == pytest.approx(np.mean(auprc))
-    mi = np.mean([roc_auc_score(TARGETS[:, 0], s[:, 0]) for s in scores])
+    mi = np.mean([roc_auc_score(runs.TARGETS[:, 0], s[:, 0]) for s in scores])
     assert row.per_class["MI"] == pytest.approx(mi)
     assert row.pretrain_wall_s == pytest.approx(11.0)
 
 
-def test_interval_against_a_plain_bootstrap_over_patients(write_run: Callable[..., Path]):
-    score = noisy(1.0, 1)
-    row = rows_of(build_leaderboard([write_run({"lcd": [score]})]))["lcd"]
+def test_interval_against_a_plain_bootstrap_over_patients(runs: Any):
+    score = runs.noisy(1.0, 1)
+    row = rows_of(build_leaderboard([runs.write({"lcd": [score]})]))["lcd"]
     rng = np.random.default_rng(7)
     draws = []
     for _ in range(1000):
-        drawn = rng.integers(0, N // 2, N // 2)
+        drawn = rng.integers(0, runs.N // 2, runs.N // 2)
         records = np.concatenate([2 * drawn, 2 * drawn + 1])
-        draws.append(roc_auc_score(TARGETS[records], score[records], average="macro"))
+        draws.append(roc_auc_score(runs.TARGETS[records], score[records], average="macro"))
     low, high = np.percentile(draws, [2.5, 97.5])
     assert row.ci_low == pytest.approx(low, abs=0.008)
     assert row.ci_high == pytest.approx(high, abs=0.008)
 
 
-def test_the_same_predictions_are_tied_and_a_clear_lead_is_not(write_run: Callable[..., Path]):
-    same = noisy(1.0, 1)
-    runs = {"lcd": [noisy(3.0, 5)], "byol": [same], "simclr": [same], "random": [noisy(0.0, 9)]}
-    rows = rows_of(build_leaderboard([write_run(runs)]))
+def test_the_same_predictions_are_tied_and_a_clear_lead_is_not(runs: Any):
+    same = runs.noisy(1.0, 1)
+    scores = {
+        "lcd": [runs.noisy(3.0, 5)],
+        "byol": [same],
+        "simclr": [same],
+        "random": [runs.noisy(0.0, 9)],
+    }
+    rows = rows_of(build_leaderboard([runs.write(scores)]))
     assert rows["lcd"].rank == 1
     assert rows["lcd"].tied_with == ()
     assert rows["byol"].rank == rows["simclr"].rank == 2
@@ -143,28 +68,34 @@ def test_the_same_predictions_are_tied_and_a_clear_lead_is_not(write_run: Callab
     assert rows["random"].beats_random is None
 
 
-def test_what_does_not_beat_random_is_said(write_run: Callable[..., Path]):
-    board = build_leaderboard([write_run({"lcd": [noisy(0, 1)], "random": [noisy(0, 2)]})])
+def test_what_does_not_beat_random_is_said(runs: Any):
+    board = build_leaderboard(
+        [runs.write({"lcd": [runs.noisy(0, 1)], "random": [runs.noisy(0, 2)]})]
+    )
     assert rows_of(board)["lcd"].beats_random is False
     assert "Not shown to be better than a random encoder: lcd" in to_markdown(board)
 
 
-def test_pairing_finds_what_two_intervals_hide(write_run: Callable[..., Path]):
+def test_pairing_finds_what_two_intervals_hide(runs: Any):
     """Two methods that err on the same records: intervals overlap, the difference is real."""
-    base = noisy(1.0, 1)
-    better = base + np.float32(0.2) * TARGETS
-    rows = rows_of(build_leaderboard([write_run({"lcd": [better], "byol": [base]})]))
+    base = runs.noisy(1.0, 1)
+    better = base + np.float32(0.2) * runs.TARGETS
+    rows = rows_of(build_leaderboard([runs.write({"lcd": [better], "byol": [base]})]))
     assert rows["byol"].ci_high > rows["lcd"].ci_low
     assert rows["lcd"].tied_with == ()
     assert rows["byol"].rank == 2
 
 
-def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(write_run: Callable[..., Path]):
+def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(runs: Any):
     """Seeds are averaged, and ranks given, by method and pretraining dataset."""
-    same, weak = noisy(1.0, 1), noisy(0.0, 9)
-    own = {"lcd": [noisy(3.0, 5), noisy(3.0, 6)], "random": [weak], "supervised": [noisy(1.0, 7)]}
-    foreign = {"lcd": [same, same], "byol": [same], "random": [noisy(1.5, 8)]}
-    folders = [write_run(own, "a", source="d"), write_run(foreign, "b", source="x")]
+    same, weak = runs.noisy(1.0, 1), runs.noisy(0.0, 9)
+    own = {
+        "lcd": [runs.noisy(3.0, 5), runs.noisy(3.0, 6)],
+        "random": [weak],
+        "supervised": [runs.noisy(1.0, 7)],
+    }
+    foreign = {"lcd": [same, same], "byol": [same], "random": [runs.noisy(1.5, 8)]}
+    folders = [runs.write(own, "a", source="d"), runs.write(foreign, "b", source="x")]
     board = build_leaderboard(folders)
     rows = {(r.method, r.pretrain_dataset): r for r in board.rows if r.metric == "auroc"}
     assert set(rows) == {
@@ -173,7 +104,7 @@ def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(write_run: Calla
     }  # fmt: skip
     assert {r.dataset for r in rows.values()} == {"d"}
     assert rows["lcd", "d"].n_seeds == rows["lcd", "x"].n_seeds == 2
-    auroc = np.mean([roc_auc_score(TARGETS, s, average="macro") for s in own["lcd"]])
+    auroc = np.mean([roc_auc_score(runs.TARGETS, s, average="macro") for s in own["lcd"]])
     assert rows["lcd", "d"].mean == pytest.approx(auroc)
     assert rows["lcd", "d"].rank == 1
     assert rows["lcd", "x"].rank == rows["byol", "x"].rank
@@ -187,10 +118,10 @@ def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(write_run: Calla
 
 
 def test_every_form_of_the_leaderboard_tells_the_pretraining_dataset(
-    write_run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    runs: Any, capsys: pytest.CaptureFixture[str]
 ):
-    scores = {"lcd": [noisy(0.0, 1)], "random": [noisy(0.0, 2)]}
-    board = build_leaderboard([write_run(scores, source="x")])
+    scores = {"lcd": [runs.noisy(0.0, 1)], "random": [runs.noisy(0.0, 2)]}
+    board = build_leaderboard([runs.write(scores, source="x")])
     markdown = to_markdown(board)
     assert "| lcd (pretrained on x) |" in markdown
     assert "| random (calibrated on x) |" in markdown
@@ -204,76 +135,241 @@ def test_every_form_of_the_leaderboard_tells_the_pretraining_dataset(
 
 
 @pytest.mark.parametrize("source", [None, "d"])
-def test_a_method_pretrained_on_what_is_scored_is_called_by_its_name(
-    write_run: Callable[..., Path], source: str | None
-):
+def test_a_method_pretrained_on_what_is_scored_is_called_by_its_name(runs: Any, source: str | None):
     """Also under `d@version`, and in plans from before the pretraining dataset was written."""
-    scores = {"lcd": [noisy(1.0, 1)], "random": [noisy(0.0, 2)]}
-    folders = [write_run(scores, "a", source=source), write_run(scores, "b", data="d2")]
+    scores = {"lcd": [runs.noisy(1.0, 1)], "random": [runs.noisy(0.0, 2)]}
+    folders = [
+        runs.write(scores, "a", source=source),
+        runs.write(scores, "b", targets=runs.TARGETS[:, ::-1]),
+    ]
     for outs in (folders[:1], folders):
         board = build_leaderboard(outs)
         assert {row.pretrain_dataset for row in board.rows} == {"d"}
         assert "pretrained on" not in to_markdown(board)
 
 
-def test_rare_classes_are_named_and_left_out_of_the_second_mean(write_run: Callable[..., Path]):
-    targets = TARGETS.copy()
+def test_rare_classes_are_named_and_left_out_of_the_second_mean(runs: Any):
+    targets = runs.TARGETS.copy()
     targets[9:, 1] = 0
-    board = build_leaderboard([write_run({"lcd": [noisy(1, 1)]}, targets=targets)])
+    board = build_leaderboard([runs.write({"lcd": [runs.noisy(1, 1)]}, targets=targets)])
     row = rows_of(board)["lcd"]
     assert row.rare_classes == ("HYP",)
     assert row.mean_without_rare == pytest.approx(row.per_class["MI"])
 
 
-def test_a_class_that_the_test_lacks_is_no_number(write_run: Callable[..., Path]):
-    targets = TARGETS.copy()
+def test_a_class_that_the_test_lacks_is_no_number(runs: Any):
+    targets = runs.TARGETS.copy()
     targets[:, 1] = 0
-    row = rows_of(build_leaderboard([write_run({"lcd": [noisy(1, 1)]}, targets=targets)]))["lcd"]
+    row = rows_of(build_leaderboard([runs.write({"lcd": [runs.noisy(1, 1)]}, targets=targets)]))[
+        "lcd"
+    ]
     assert set(row.per_class) == {"MI"}
     assert row.mean == pytest.approx(row.per_class["MI"])
 
 
-def test_two_folders_are_put_together_and_their_machines_told(write_run: Callable[..., Path]):
-    first = write_run({"lcd": [noisy(1, 1)]}, "a")
-    second = write_run({"byol": [noisy(1, 2)]}, "b", machine="two")
+def test_two_folders_are_put_together_and_their_machines_told(runs: Any):
+    first = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+    second = runs.write({"byol": [runs.noisy(1, 2)]}, "b", machine="two")
     board = build_leaderboard([first, second])
     assert set(rows_of(board)) == {"lcd", "byol"}
     assert "2 machines" in board.notes[0]
 
 
-def test_other_data_under_the_same_name_is_another_comparison(write_run: Callable[..., Path]):
-    first = write_run({"lcd": [noisy(1, 1)]}, "a")
-    second = write_run({"byol": [noisy(2, 2)]}, "b", data="d2")
+def test_other_test_records_under_the_same_name_are_another_comparison(runs: Any):
+    first = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+    targets = runs.TARGETS.copy()
+    targets[0, 0] = 1 - targets[0, 0]
+    second = runs.write({"byol": [runs.noisy(2, 2)]}, "b", targets=targets)
     rows = [row for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
     assert [row.rank for row in rows] == [1, 1]
-    assert [row.dataset for row in rows] == ["d@d1", "d@d2"]
+    assert len({row.dataset for row in rows}) == 2
+    assert all(row.dataset.startswith("d@") for row in rows)
 
 
-def test_one_method_under_two_settings_is_not_averaged(write_run: Callable[..., Path]):
-    first = write_run({"lcd": [noisy(1, 1)]}, "a", gamma=0.005)
-    second = write_run({"lcd": [noisy(3, 2)]}, "b", gamma=0.5)
+def test_recipes_with_other_normalisation_stand_in_one_comparison(runs: Any):
+    """The same test records under two data fingerprints, each against its own `random`."""
+    strong, weak, middle = runs.noisy(3.0, 1), runs.noisy(0.0, 2), runs.noisy(1.5, 3)
+    own = runs.write({"lcd": [strong], "random": [weak]}, "a", recipe="paper", data="d1")
+    other = {"lcd": [weak], "random": [middle]}
+    best = runs.write(other, "b", recipe="best", data="d2", gamma=0.5)
+    board = build_leaderboard([own, best])
+    rows = {row.place: row for row in board.rows if row.metric == "auroc"}
+    assert {row.dataset for row in rows.values()} == {"d"}
+    assert rows[Place("lcd", "paper", "d")].rank == 1
+    assert rows[Place("random", "best", "d")].rank == 2
+    assert rows[Place("lcd", "paper", "d")].beats_random is True
+    assert rows[Place("lcd", "best", "d")].beats_random is False
+    assert rows[Place("lcd", "best", "d")].tied_with == ("random (paper)",)
+    assert board.recipes == {"paper": {"gamma": 0.005}, "best": {"gamma": 0.5}}
+    assert "| lcd (best) |" in to_markdown(board)
+    assert {curve.recipe for curve in board.curves} == {"paper", "best"}
+
+
+def test_a_recipe_without_a_random_of_its_own_is_judged_by_one_of_equal_data(runs: Any):
+    first = {"lcd": [runs.noisy(1.0, 1)], "random": [runs.noisy(0.0, 2)]}
+    folders = [runs.write(first, "a", recipe="paper")]
+    folders.append(runs.write({"lcd": [runs.noisy(2.0, 3)]}, "b", recipe="best", gamma=0.5))
+    folders.append(runs.write({"lcd": [runs.noisy(2.0, 4)]}, "c", recipe="far", data="d2"))
+    board = build_leaderboard(folders)
+    rows = {row.place: row for row in board.rows if row.metric == "auroc"}
+    assert rows[Place("lcd", "best", "d")].beats_random is True
+    assert rows[Place("lcd", "far", "d")].beats_random is None
+    # The one `random` needs no recipe in its name.
+    assert "| random |" in to_markdown(board)
+    assert "| lcd (far) |" in to_markdown(board)
+
+
+def test_calibration_error_is_better_when_lower(runs: Any):
+    truth = runs.TARGETS.astype(np.float32)
+    calibrated = np.where(truth == 1, 0.9, 0.1).astype(np.float32)
+    off = np.where(truth == 1, 0.55, 0.45).astype(np.float32)
+    board = build_leaderboard([runs.write({"lcd": [off], "byol": [calibrated], "random": [off]})])
+    rows = rows_of(board, "ece")
+    assert rows["byol"].mean == pytest.approx(0.1, abs=1e-6)
+    assert rows["lcd"].mean == pytest.approx(0.45, abs=1e-6)
+    assert (rows["byol"].rank, rows["lcd"].rank) == (1, 2)
+    assert rows["byol"].beats_random is True
+    assert rows["lcd"].beats_random is False
+    pair = next(p for p in board.pairs if p.metric == "ece" and {p.a, p.b} == {"byol", "lcd"})
+    assert (pair.a, pair.difference) == ("byol", pytest.approx(-0.35, abs=1e-6))
+
+
+def test_spread_over_label_subsets_is_apart_from_that_over_seeds(runs: Any):
+    scores = [[runs.noisy(1.0, 10 * seed + i) for i in range(3)] for seed in range(2)]
+    row = rows_of(build_leaderboard([runs.write({"lcd": scores}, fraction=0.1)]))["lcd"]
+    auroc = np.array(
+        [[roc_auc_score(runs.TARGETS, s, average="macro") for s in seed] for seed in scores]
+    )
+    assert row.n_seeds == 2
+    assert row.mean == pytest.approx(auroc.mean())
+    assert row.seed_std == pytest.approx(auroc.mean(axis=1).std(ddof=1))
+    assert row.label_seed_std == pytest.approx(np.sqrt(auroc.var(axis=1, ddof=1).mean()))
+    assert row.pretrain_wall_s == pytest.approx(10.5)  # each pretraining once
+
+
+def test_fewer_label_subsets_are_told(runs: Any):
+    scores = {"lcd": [[runs.noisy(1, 1), runs.noisy(1, 2)]], "byol": [[runs.noisy(1, 3)]]}
+    board = build_leaderboard([runs.write(scores, fraction=0.1)])
+    assert "fewer label subsets than the others of their comparison: byol (1)" in board.notes[0]
+
+
+def test_leads_are_compared_among_themselves(runs: Any):
+    folders = [
+        runs.write({"lcd": [runs.noisy(3.0, 1)]}, "a"),
+        runs.write({"lcd": [runs.noisy(1.0, 2)]}, "b", leads="limb"),
+    ]
+    board = build_leaderboard(folders)
+    rows = [row for row in board.rows if row.metric == "auroc"]
+    assert [(row.leads, row.rank, row.method) for row in rows] == [
+        ("all", 1, "lcd"),
+        ("limb", 1, "lcd"),
+    ]
+    assert "macro AUROC, linear, e, leads limb" in to_markdown(board)
+
+
+def test_seven_fractions_fit_in_a_terminal(runs: Any, capsys: pytest.CaptureFixture[str]):
+    fractions = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+    scores = {"lcd": [runs.noisy(1.0, 1)], "random": [runs.noisy(0.0, 2)]}
+    folders = [
+        runs.write(scores, f"{recipe}{f}", fraction=f, recipe=recipe, gamma=gamma, data=recipe)
+        for f in fractions
+        for recipe, gamma in (("paper", 0.005), ("best", 0.5))
+    ]
+    board = build_leaderboard(folders)
+    print_board(board)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 100
+    line = next(line for line in printed.splitlines() if " lcd (best) " in line)
+    assert line.count(f"{rows_of(board)['lcd'].mean:.3f}") == len(fractions)
+    assert "…" not in printed
+
+
+def test_average_ranks_over_datasets(runs: Any):
+    strong, weak = {"lcd": [runs.noisy(3.0, 1)]}, {"byol": [runs.noisy(1.0, 2)]}
+    folders = [
+        runs.write(strong | weak, "a"),
+        runs.write(strong | weak | {"vicreg": [runs.noisy(2.0, 3)]}, "b", dataset="x"),
+    ]
+    board = build_leaderboard(folders)
+    (ranks,) = board.ranks
+    assert ranks.comparisons == ("d / t", "x / t")
+    assert ranks.names == ("lcd", "byol")  # vicreg is in one of them only
+    assert ranks.average_rank == (1.0, 2.0)
+    assert (ranks.label_fraction, ranks.friedman_p) == (1.0, None)
+    assert "lcd 1.00, byol 2.00" in to_markdown(board)
+    assert build_leaderboard(folders[:1]).ranks == ()
+
+
+def test_scores_that_are_not_a_number_cost_their_own_cell_only(runs: Any):
+    bad = runs.noisy(1, 2)
+    bad[0, 0] = np.nan
+    board = build_leaderboard([runs.write({"lcd": [runs.noisy(1, 1)], "byol": [bad]})])
+    assert set(rows_of(board)) == {"lcd"}
+    assert "not a number" in board.unfinished[0].reason
+
+
+def test_a_plan_from_before_recipes_is_still_read(runs: Any):
+    out = runs.write({"lcd": [runs.noisy(1, 1)], "random": [runs.noisy(0, 2)]})
+    plan = json.loads((out / "plan.json").read_text())
+    del plan["recipes"]
+    for cell in (*plan["pretrain"], *plan["evaluate"]):
+        for name in ("recipe", "leads", "label_seed", "snapshot"):
+            del cell[name]
+    (out / "plan.json").write_text(json.dumps(plan))
+    row = rows_of(build_leaderboard([out]))["lcd"]
+    assert (row.recipe, row.leads, row.label_seed_std) == ("", "all", None)
+    assert row.beats_random is True
+
+
+def test_one_method_under_two_settings_is_not_averaged(runs: Any):
+    first = runs.write({"lcd": [runs.noisy(1, 1)]}, "a", gamma=0.005)
+    second = runs.write({"lcd": [runs.noisy(3, 2)]}, "b", gamma=0.5)
     rows = [row for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
     assert len({row.method for row in rows}) == 2
     assert all(row.method.startswith("lcd@") and row.n_seeds == 1 for row in rows)
 
 
-def test_one_method_in_two_folders_with_other_seeds_is_one(write_run: Callable[..., Path]):
-    first = write_run({"lcd": [noisy(1, 1)]}, "a")
-    second = write_run({"lcd": [noisy(1, 1), noisy(1, 2)]}, "b")
+def test_a_setting_has_one_name_at_all_label_fractions(runs: Any):
+    folders = [
+        runs.write({"lcd": [runs.noisy(1, 1)]}, f"{gamma}{f}", gamma=gamma, fraction=f)
+        for gamma in (0.005, 0.5)
+        for f in (0.1, 1.0)
+    ]
+    rows = [row for row in build_leaderboard(folders).rows if row.metric == "auroc"]
+    assert len(rows) == 4
+    assert len({row.method for row in rows}) == 2
+
+
+def test_recipes_of_a_method_share_its_colour_and_differ_in_their_marker(runs: Any):
+    scores = {"lcd": [runs.noisy(1, 1)], "byol": [runs.noisy(1, 2)], "random": [runs.noisy(0, 3)]}
+    folders = [runs.write(scores, "a", recipe="paper")]
+    folders.append(runs.write({"lcd": [runs.noisy(1, 4)]}, "b", recipe="best", gamma=0.5))
+    rows = build_leaderboard(folders).rows
+    series = series_of(rows, assign_looks(rows))
+    paper, best = series[Place("lcd", "paper", "d")], series[Place("lcd", "best", "d")]
+    assert (paper.name, best.name) == ("lcd (paper)", "lcd (best)")
+    assert paper.look.css == best.look.css
+    assert paper.look.shape != best.look.shape
+    assert series[Place("random", "paper", "d")].name == "random"
+
+
+def test_one_method_in_two_folders_with_other_seeds_is_one(runs: Any):
+    first = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+    second = runs.write({"lcd": [runs.noisy(1, 1), runs.noisy(1, 2)]}, "b")
     assert rows_of(build_leaderboard([first, second]))["lcd"].n_seeds == 2
 
 
-def test_unequal_numbers_of_seeds_are_told(write_run: Callable[..., Path]):
+def test_unequal_numbers_of_seeds_are_told(runs: Any):
     board = build_leaderboard(
-        [write_run({"lcd": [noisy(1, 1), noisy(1, 2)], "byol": [noisy(1, 3)]})]
+        [runs.write({"lcd": [runs.noisy(1, 1), runs.noisy(1, 2)], "byol": [runs.noisy(1, 3)]})]
     )
     assert "fewer than 2 seeds" in board.notes[0]
     assert "byol (1)" in board.notes[0]
     assert "Mean of 1 to 2 seeds" in to_markdown(board)
 
 
-def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(write_run: Callable[..., Path]):
-    out = write_run({"lcd": [noisy(1, 1)], "byol": [noisy(1, 2)]})
+def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(runs: Any):
+    out = runs.write({"lcd": [runs.noisy(1, 1)], "byol": [runs.noisy(1, 2)]})
     first, second = sorted((out / "evaluate").iterdir())
     (first / "result.json").unlink()
     (second / "predictions.npz").write_bytes(b"nonsense")
@@ -288,11 +384,11 @@ def test_a_folder_without_a_plan(tmp_path: Path):
         build_leaderboard([tmp_path])
 
 
-def test_hostile_names_stay_text(write_run: Callable[..., Path]):
-    board = build_leaderboard([write_run({"=cmd|' /C calc'!A0": [noisy(1, 1)]})])
+def test_hostile_names_stay_text(runs: Any):
+    board = build_leaderboard([runs.write({"=cmd|' /C calc'!A0": [runs.noisy(1, 1)]})])
     line = to_csv(board).splitlines()[1]
     assert line.startswith("'=cmd")
-    board = build_leaderboard([write_run({"<script>a|b": [noisy(1, 1)]}, "other")])
+    board = build_leaderboard([runs.write({"<script>a|b": [runs.noisy(1, 1)]}, "other")])
     markdown = to_markdown(board)
     assert "<script>" not in markdown
     assert "a\\|b" in markdown

@@ -23,9 +23,10 @@ from lcd_plugin.report.figures import (
     words,
 )
 from lcd_plugin.report.figures.svg import spread
-from lcd_plugin.report.model import Leaderboard, Row
+from lcd_plugin.report.model import Leaderboard, Place, Row
 from lcd_plugin.report.page import flatten, render_page
-from lcd_plugin.report.page_summary import comparisons, summarise
+from lcd_plugin.report.page_groups import comparisons
+from lcd_plugin.report.page_summary import summarise
 from lcd_plugin.report.page_table import make_entries
 
 Builder = Callable[..., Leaderboard]
@@ -143,6 +144,8 @@ def test_hostile_text_is_inert_everywhere(sample_board: Builder) -> None:
                 "per_class": {HOSTILE + name: v for name, v in row.per_class.items()},
                 "rare_classes": (HOSTILE + "MI",),
                 **dict.fromkeys(("task", "dataset", "encoder", "protocol", "machine"), HOSTILE),
+                "leads": HOSTILE,
+                "recipe": HOSTILE if row.method == "byol" else "",
                 "metric": HOSTILE if row.metric == "f1" else row.metric,
                 "pretrain_dataset": HOSTILE + "2",
             }
@@ -176,6 +179,7 @@ def test_hostile_text_is_inert_everywhere(sample_board: Builder) -> None:
                 for data in board.data
             ),
             "notes": (HOSTILE,),
+            "recipes": {HOSTILE: {HOSTILE: HOSTILE}},
             "provenance": {HOSTILE: {HOSTILE: HOSTILE}},
         }
     )
@@ -299,18 +303,6 @@ def test_summary_says_when_pretraining_bought_nothing(sample_board: Builder) -> 
     assert "does not beat random" in Page(render_page(board)).text
 
 
-def test_summary_counts_saved_labels(sample_board: Builder) -> None:
-    rows = tuple(
-        row.model_copy(update={"mean": 0.88})
-        if row.method == "supervised" and row.label_fraction == 1
-        else row
-        for row in sample_board().rows
-    )
-    text = said(sample_board().model_copy(update={"rows": rows}))
-    assert "lcd with 10% of the labels (0.887) reaches what supervised reaches with all" in text
-    assert "By the means" not in said(sample_board())
-
-
 def test_ties_and_baselines_are_marked_in_words(sample_board: Builder) -> None:
     board = sample_board()
     entries = make_entries(comparisons(board.rows), assign_looks(board.rows))
@@ -394,6 +386,19 @@ def test_numbers_that_are_not_finite_do_not_break_the_page(sample_board: Builder
     source = render_page(board.model_copy(update={"rows": rows, "curves": curves}))
     assert "loss is not a finite number in seed 0, 1, 2" in Page(source).text
     assert not re.search(r"\bnan\b", source)
+
+
+def test_training_panels_are_told_apart_by_recipe(sample_board: Builder) -> None:
+    curves = sample_board().curves
+    both = [c.model_copy(update={"recipe": name}) for name in ("paper", "best") for c in curves]
+    looks = assign_looks(sample_board().rows, curves)
+    panels = training_panels(both, looks)
+    assert len(panels) == 2 * len(training_panels(curves, looks))
+    assert {panel.name for panel in panels if panel.method == "lcd"} == {
+        "lcd (paper)",
+        "lcd (best)",
+    }
+    assert all(len({curve.recipe for curve in panel.curves}) == 1 for panel in panels)
 
 
 def test_collapse_is_said_in_words(sample_board: Builder) -> None:
@@ -487,8 +492,9 @@ def test_figures_draw_a_line_for_each_pretraining_dataset(
     rows = primary(two_sources(sample_board()))
     looks = assign_looks(rows)
     series = series_of(rows, looks)
-    assert series["lcd", "ptbxl"].look.css == series["lcd", "mimic"].look.css
-    assert series["lcd", "ptbxl"].look.shape != series["lcd", "mimic"].look.shape
+    ptbxl, mimic = (series[Place("lcd", "", source)].look for source in ("ptbxl", "mimic"))
+    assert ptbxl.css == mimic.css
+    assert ptbxl.shape != mimic.shape
     drawn = ElementTree.fromstring(efficiency_figure(rows, looks, width))
     tips = [title.text or "" for title in drawn.iter("title")]
     assert len(tips) == len(rows) == 33

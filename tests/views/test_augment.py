@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lcd_plugin.views import random_resized_crop, time_out
+from lcd_plugin.views import random_gain, random_resized_crop, time_out
 
 RECORDS = 2000
 # With fixed seeds the outcome is fixed; this is how unlikely a draw would have to be to fail.
@@ -142,11 +142,50 @@ class TestTimeOut:
         assert len(torch.unique(silent[:, 0], dim=0)) > 10
 
 
-BOTH: list[Callable[..., torch.Tensor]] = [random_resized_crop, time_out]
+class TestRandomGain:
+    @pytest.mark.parametrize("factors", [(0.5, 2.0), (0.9, 1.1), (3.0, 50.0)])
+    def test_the_logarithm_is_uniform(self, factors: tuple[float, float]) -> None:
+        gained = random_gain(torch.ones(RECORDS, 1, 2), factors, _generator()).numpy()[:, 0]
+        assert np.array_equal(gained[:, 0], gained[:, 1])
+        assert gained.min() >= factors[0] * (1 - 1e-6)
+        assert gained.max() <= factors[1] * (1 + 1e-6)
+        low, high = np.log(factors)
+        uniform = stats.uniform(loc=low, scale=high - low)
+        assert stats.kstest(np.log(gained[:, 0]), uniform.cdf).pvalue > UNLIKELY
+        if factors[1] > 2 * factors[0]:  # so far apart, the test would see a uniform factor
+            plain = stats.uniform(loc=factors[0], scale=factors[1] - factors[0])
+            assert stats.kstest(gained[:, 0], plain.cdf).pvalue < UNLIKELY
+
+    def test_a_record_is_multiplied_and_nothing_else(self) -> None:
+        signals = torch.randn(20, 3, 50, generator=_generator(1))
+        gained = random_gain(signals, (0.2, 5.0), _generator()).double().numpy()
+        for before, after in zip(signals.double().numpy(), gained, strict=True):
+            factor = (before * after).sum() / (before * before).sum()
+            np.testing.assert_allclose(after, factor * before, rtol=1e-5, atol=1e-7)
+
+    def test_all_leads_of_a_record_are_amplified_alike_and_records_are_not(self) -> None:
+        gained = random_gain(torch.ones(30, 4, 10), (0.5, 2.0), _generator())
+        assert torch.equal(gained, gained[:, :1, :1].expand_as(gained))
+        factors = gained[:, 0, 0].numpy()
+        assert len(np.unique(factors)) == 30
+        assert stats.spearmanr(factors[:-1], factors[1:]).pvalue > UNLIKELY
+
+    def test_a_fixed_factor(self) -> None:
+        signals = torch.randn(5, 2, 40, generator=_generator())
+        assert torch.equal(random_gain(signals, (1.0, 1.0)), signals)
+        assert torch.equal(random_gain(signals, (4.0, 4.0)), 4 * signals)
+
+    @pytest.mark.parametrize("bad", [(0.0, 1.0), (1.0, float("inf")), (float("nan"), 1.0)])
+    def test_factors_are_positive_and_finite(self, bad: tuple[float, float]) -> None:
+        with pytest.raises(ValueError, match="factors must be a range of positive, finite"):
+            random_gain(torch.zeros(2, 1, 10), bad)
 
 
-@pytest.mark.parametrize("augment", BOTH)
-class TestBoth:
+ALL: list[Callable[..., torch.Tensor]] = [random_resized_crop, time_out, random_gain]
+
+
+@pytest.mark.parametrize("augment", ALL)
+class TestAll:
     def test_input_is_left_as_it_was(self, augment: Callable[..., torch.Tensor]) -> None:
         signals = torch.randn(4, 2, 50, generator=_generator())
         before = signals.clone()
@@ -184,12 +223,18 @@ class TestBoth:
             augment(torch.zeros(shape))
         assert str(shape) in str(error.value)
 
-    @pytest.mark.parametrize("bad", [(0.6, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.5, float("nan"))])
+    @pytest.mark.parametrize("bad", [(0.6, 0.5), (-0.1, 0.5), (0.5, float("nan"))])
     def test_what_is_no_range_is_refused(
         self, augment: Callable[..., torch.Tensor], bad: tuple[float, float]
     ) -> None:
         with pytest.raises(ValueError, match="must be a range"):
             augment(torch.zeros(2, 1, 10), bad)
+
+
+@pytest.mark.parametrize("augment", [random_resized_crop, time_out])
+def test_a_share_is_at_most_one(augment: Callable[..., torch.Tensor]) -> None:
+    with pytest.raises(ValueError, match="must be a range"):
+        augment(torch.zeros(2, 1, 10), (0.5, 1.1))
 
 
 def test_a_crop_cannot_keep_nothing_but_a_silence_can_be_empty() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from lcd_plugin import MultiLeadViews
 from lcd_plugin.views import draw_leads, take_leads
+from lcd_plugin.views.augment import resized_crop, silence
 
 UNLIKELY = 1e-3
 
@@ -118,6 +120,79 @@ def test_crop_and_silence_are_passed_on() -> None:
     inside = steps[(view[:, :, 1:] != 0) & (view[:, :, :-1] != 0)]
     assert inside.min() > 0.5 - 1e-3
     assert inside.max() < 0.6 + 1e-3
+
+
+class TestGain:
+    GAIN = (0.25, 4.0)
+
+    def _factors(self, pattern: str, batch: int) -> np.ndarray:
+        """Factors of the views of signals that are one, shape (views, batch, leads)."""
+        views = MultiLeadViews(pattern, (1.0, 1.0), (0.0, 0.0), gain=self.GAIN)
+        made = views(torch.ones(batch, 3, 4), _generator())
+        assert all(torch.equal(v, v[:, :, :1].expand_as(v)) for v in made)
+        return np.array([v[:, :, 0].numpy() for v in made])
+
+    def test_every_view_of_every_record_has_a_factor_of_its_own(self) -> None:
+        factors = self._factors("aba", 1500)[:, :, 0]
+        assert self.GAIN[0] * 0.999 < factors.min() < 0.3
+        assert 3.5 < factors.max() < self.GAIN[1] * 1.001
+        assert len(np.unique(factors)) > 0.99 * factors.size
+        low, high = np.log(self.GAIN)
+        for view in factors:
+            uniform = stats.uniform(loc=low, scale=high - low)
+            assert stats.kstest(np.log(view), uniform.cdf).pvalue > UNLIKELY
+            assert stats.spearmanr(view[:-1], view[1:]).pvalue > UNLIKELY
+        for one, other in itertools.combinations(factors, 2):
+            assert stats.spearmanr(one, other).pvalue > UNLIKELY
+
+    def test_leads_of_a_view_share_it(self) -> None:
+        views = MultiLeadViews("*", (1.0, 1.0), (0.0, 0.0), gain=self.GAIN)
+        (everything,) = views(torch.ones(20, 3, 4), _generator())
+        assert torch.equal(everything, everything[:, :1, :1].expand_as(everything))
+        assert len(torch.unique(everything)) == 20
+
+    def test_knows_nothing_of_crops_and_silences(self) -> None:
+        draws = MultiLeadViews("a", gain=self.GAIN).draw(1500, _generator())[:, :, 0].numpy()
+        assert draws.shape == (5, 1500)
+        for other in draws[:4]:
+            assert stats.spearmanr(draws[4], other).pvalue > UNLIKELY
+
+    def test_comes_on_top_of_the_rest(self) -> None:
+        signals = torch.randn(6, 2, 30, generator=_generator(1))
+        loud, usual = MultiLeadViews("aba", gain=self.GAIN), MultiLeadViews("aba")
+        draws = loud.draw(6, _generator())
+        for view, (one, other) in enumerate(
+            zip(loud.augment(signals, draws), usual.augment(signals, draws[:4]), strict=True)
+        ):
+            low, high = np.log(self.GAIN)
+            factor = torch.exp(low + (high - low) * draws[4, :, view].double())
+            torch.testing.assert_close(one.double(), other * factor[:, None, None])
+
+    @pytest.mark.parametrize("gain", [{}, {"gain": (1.0, 1.0)}, {"gain": [1, 1]}])
+    def test_off_draws_what_was_drawn_before_there_was_one(self, gain: dict[str, Any]) -> None:
+        views, generator, plain = MultiLeadViews("aba", **gain), _generator(7), _generator(7)
+        draws = views.draw(5, generator)
+        assert torch.equal(draws, torch.rand(4, 5, 3, generator=plain))
+        # Nor is anything else taken from the stream.
+        assert torch.equal(generator.get_state(), plain.get_state())
+
+    def test_off_gives_the_views_of_before_there_was_one(self) -> None:
+        signals = torch.randn(5, 2, 30, generator=_generator(1))
+        draws = torch.rand(4, 5, 3, generator=_generator())
+        made = MultiLeadViews("aba").augment(signals, draws)
+        for view, channel in enumerate((0, 1, 0)):
+            shown = signals[:, channel : channel + 1]
+            share, place, silent, where = draws[:, :, view : view + 1]
+            cropped = resized_crop(shown, (0.5, 1.0), share, place)
+            assert torch.equal(made[view], silence(cropped, (0.0, 0.5), silent, where))
+
+    @pytest.mark.parametrize(
+        "bad",
+        [(0.0, 1.0), (-1.0, 1.0), (2.0, 1.0), (1.0, float("inf")), (float("nan"), 1.0)],
+    )
+    def test_bad_range(self, bad: tuple[float, float]) -> None:
+        with pytest.raises(ValueError, match="gain must be a range of positive, finite factors"):
+            MultiLeadViews("aba", gain=bad)
 
 
 def test_input_is_left_as_it_was() -> None:

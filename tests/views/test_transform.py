@@ -76,8 +76,13 @@ def test_leads_of_a_record_stay_together() -> None:
 def test_settings_reach_the_augmentation() -> None:
     views = LCDTransform(crop=(1.0, 1.0), time_out=(0.5, 0.5))(torch.ones(2, 80))
     assert all((view[0] == 0).sum() == 40 for view in views)
+    loud = LCDTransform(crop=(1.0, 1.0), time_out=(0.0, 0.0), gain=(2.0, 8.0))(torch.ones(2, 80))
+    assert all(2 <= view[0, 0] <= 8 and torch.unique(view).numel() == 1 for view in loud)
+    assert len({float(view[0, 0]) for view in loud}) == 3
     with pytest.raises(ValueError, match="crop must be a range"):
         LCDTransform(crop=(0.0, 1.0))
+    with pytest.raises(ValueError, match="gain must be a range"):
+        LCDTransform(gain=(0.0, 1.0))
 
 
 def test_in_lightlys_dataset_and_a_data_loader() -> None:

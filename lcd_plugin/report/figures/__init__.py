@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lcd_plugin.report.figures.bars import interval_bar
 from lcd_plugin.report.figures.classes import ClassTable, class_table
-from lcd_plugin.report.figures.cost import cost_figure, pareto_front
+from lcd_plugin.report.figures.cost import cost_figure, cost_front, pareto_front
 from lcd_plugin.report.figures.curves import TrainingPanel, training_panels
 from lcd_plugin.report.figures.efficiency import efficiency_figure
+from lcd_plugin.report.figures.factor import factor_figure
+from lcd_plugin.report.figures.lines import place_of
 from lcd_plugin.report.figures.looks import (
     LEARNED,
     Look,
@@ -15,6 +17,9 @@ from lcd_plugin.report.figures.looks import (
     series_names,
     series_of,
 )
+from lcd_plugin.report.figures.merit import lower_is_better, merit
+from lcd_plugin.report.figures.ranks import rank_groups, ranks_figure
+from lcd_plugin.report.figures.speed import speed_figure
 
 __all__ = [
     "LEARNED",
@@ -25,10 +30,18 @@ __all__ = [
     "assign_looks",
     "class_table",
     "cost_figure",
+    "cost_front",
     "efficiency_figure",
+    "factor_figure",
     "interval_bar",
+    "lower_is_better",
+    "merit",
     "pareto_front",
+    "place_of",
+    "rank_groups",
+    "ranks_figure",
     "series_names",
     "series_of",
+    "speed_figure",
     "training_panels",
 ]

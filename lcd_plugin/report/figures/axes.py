@@ -1,4 +1,4 @@
-"""Axes that the two score figures share."""
+"""What the figures with a score axis share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import svg
+from lcd_plugin.report.figures import svg, words
+from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import Row
 
 NARROW = 420.0  # below this width (a phone) labels are shorter and margins smaller
+LABEL_GAP = 15.0  # between the names of two lines, in pixels
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,28 @@ class Frame:
     bottom: float
 
 
+def frame_with_names(width: float, series: Sequence[Series]) -> Frame:
+    """The plotting area, with a right margin for the names at the ends of the lines."""
+    longest = max(len(one.label) for one in series)
+    wide = min(max(104.0, longest * svg.CHARACTER + 20), 180.0)
+    margin = 90.0 if width < NARROW else wide
+    height = max(330.0, LABEL_GAP * len(series) + 90)
+    return Frame(width, height, 42, width - margin, 26, height - 52)
+
+
 def drawable(row: Row) -> bool:
     """Whether the numbers of a row have a place on a finite axis."""
     return all(math.isfinite(v) for v in (row.mean, row.ci_low, row.ci_high, row.pretrain_wall_s))
 
 
-def score_scale(rows: Sequence[Row], frame: Frame) -> svg.Scale:
-    """The score axis: all intervals and a little air, not from zero."""
-    low = min(min(row.ci_low, row.mean) for row in rows)
-    high = max(max(row.ci_high, row.mean) for row in rows)
+def row_values(rows: Sequence[Row]) -> list[float]:
+    """What the score axis of some rows must hold: their means and intervals."""
+    return [value for row in rows for value in (row.ci_low, row.mean, row.ci_high)]
+
+
+def score_scale(values: Sequence[float], frame: Frame) -> svg.Scale:
+    """The score axis: all values and a little air, not from zero."""
+    low, high = min(values), max(values)
     air = max((high - low) * 0.05, 0.005)
     return svg.Scale(low - air, high + air, frame.bottom, frame.top)
 
@@ -50,9 +65,25 @@ def score_axis(scale: svg.Scale, frame: Frame, title: str) -> Markup:
     return Markup("").join([*grid, *names, svg.text(0, 12, title, "axis-title")])
 
 
-def whisker(x: float, row: Row, scale: svg.Scale) -> Markup:
-    """The 95 % interval as a line with short ends."""
-    low, high = scale(row.ci_low), scale(row.ci_high)
-    parts = [svg.line(x, low, x, high, "whisker")]
-    parts += [svg.line(x - 2.5, y, x + 2.5, y, "whisker") for y in (low, high)]
+def whisker(x: float, low: float, high: float, scale: svg.Scale) -> Markup:
+    """An interval as an upright line with short ends."""
+    ends = scale(low), scale(high)
+    parts = [svg.line(x, ends[0], x, ends[1], "whisker")]
+    parts += [svg.line(x - 2.5, y, x + 2.5, y, "whisker") for y in ends]
     return Markup("").join(parts)
+
+
+def name_at_end(name: str, at: tuple[float, float], label_y: float, frame: Frame) -> Markup:
+    """The name of a line in the right margin, with a thin leader from the end of the line.
+
+    Args:
+        name: shortened to the room there is.
+        at: where the line ends.
+        label_y: height of the name, off those of other lines (`svg.spread`).
+        frame: the plotting area.
+    """
+    start = frame.right + 16
+    leader = [(at[0] + 7, at[1]), (frame.right + 2, label_y), (start - 4, label_y)]
+    room = int((frame.width - start) / svg.CHARACTER)
+    label = svg.text(start, label_y + 4, words.shorten(name, room), "name")
+    return svg.polyline(leader, "leader") + label

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from lcd_plugin.report.figures import svg
 from lcd_plugin.report.figures.looks import Look
+from lcd_plugin.report.figures.merit import lower_is_better
 from lcd_plugin.report.model import Row
 
 WIDTH, HEIGHT = 150.0, 16.0
 
 
 def interval_bar(row: Row, low: float, high: float, look: Look, random: float | None) -> str:
-    """Interval and mean of one row on a scale from `low` to `high`.
+    """Interval and mean of one row on a scale from `low` to `high`; further right is better.
+
+    Where less is better the scale is turned round.
 
     Args:
         row: a row with finite numbers.
@@ -18,7 +21,8 @@ def interval_bar(row: Row, low: float, high: float, look: Look, random: float | 
         look: colour and marker of the method.
         random: mean of the `random` baseline in the same comparison, drawn as a thin line.
     """
-    scale = svg.Scale(low, high, 5, WIDTH - 5)
+    start, end = (WIDTH - 5, 5.0) if lower_is_better(row.metric) else (5.0, WIDTH - 5)
+    scale = svg.Scale(low, high, start, end)
     middle = HEIGHT / 2
     parts = [svg.line(0, middle, WIDTH, middle, "track")]
     if random is not None:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lcd_plugin.report.model import Row
+from lcd_plugin.report.figures.merit import merit
+from lcd_plugin.report.model import Place, Row
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Cell:
     Attributes:
         value: the score, None where the method has none for this class.
         shade: place of the score between the lowest and the highest of the table, in [0, 1].
-        best: whether no other method is higher in this class.
+        best: whether no other method is better in this class.
     """
 
     value: float | None
@@ -38,7 +39,7 @@ class ClassRow:
 class ClassTable:
     """Scores of every method in every class."""
 
-    columns: tuple[tuple[str, str], ...]  # (method, pretraining dataset)
+    columns: tuple[Place, ...]
     rows: tuple[ClassRow, ...]
     low: float
     high: float
@@ -56,11 +57,13 @@ def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable |
         return None
     low, high = min(values), max(values)
     found = dict.fromkeys(name for row in rows for name in row.per_class)
+    metric = rows[0].metric
     rare = {name for row in rows for name in row.rare_classes}
 
     def line(name: str) -> ClassRow:
         scores = [row.per_class.get(name, math.nan) for row in rows]
-        best = max((s for s in scores if math.isfinite(s)), default=None)
+        finite = filter(math.isfinite, scores)
+        best = max(finite, key=lambda score: merit(metric, score), default=None)
         cells = tuple(
             Cell(s, (s - low) / (high - low or 1.0), s == best) if math.isfinite(s) else Cell(None)
             for s in scores
@@ -68,7 +71,7 @@ def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable |
         return ClassRow(name, records.get(name), name in rare, cells)
 
     return ClassTable(
-        columns=tuple((row.method, row.pretrain_dataset) for row in rows),
+        columns=tuple(row.place for row in rows),
         rows=tuple(line(name) for name in sorted(found, key=lambda n: (-records.get(n, 0), n))),
         low=low,
         high=high,

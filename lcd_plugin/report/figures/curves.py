@@ -25,31 +25,35 @@ class TrainingPanel:
 
     Attributes:
         method: its name.
+        name: the same with the recipe, where there are several.
         figure: an `<svg>` element, "" where no epoch has a finite number.
         curves: one a seed.
         warning: what a reader should look at, in words; "" if nothing.
     """
 
     method: str
+    name: str
     figure: str
     curves: tuple[Curve, ...]
     warning: str
 
 
 def training_panels(curves: Sequence[Curve], looks: Mapping[str, Look]) -> list[TrainingPanel]:
-    """Draws the pretrainings of one dataset and encoder, one panel a method.
+    """Draws the pretrainings of one dataset and encoder, one panel a method and recipe.
 
     Losses of different methods are different quantities, so each panel has a loss axis of its
     own; the spread of the features is one quantity, and its axis is shared.
     """
-    methods = dict.fromkeys(curve.method for curve in curves)
+    lines = dict.fromkeys((curve.method, curve.recipe) for curve in curves)
+    several = len({recipe for _, recipe in lines}) > 1
     spreads = [v for curve in curves for v in curve.embedding_std if math.isfinite(v)]
     top = max(spreads, default=0.0) * 1.1 or 1.0
     panels = []
-    for method in methods:
-        own = tuple(curve for curve in curves if curve.method == method)
-        figure = _panel(method, own, looks[method], top)
-        panels.append(TrainingPanel(method, figure, own, _warning(own)))
+    for method, recipe in lines:
+        name = f"{method} ({recipe})" if several and recipe else method
+        own = tuple(c for c in curves if (c.method, c.recipe) == (method, recipe))
+        figure = _panel(name, own, looks[method], top)
+        panels.append(TrainingPanel(method, name, figure, own, _warning(own)))
     return panels
 
 
@@ -69,7 +73,7 @@ def _warning(curves: Sequence[Curve]) -> str:
     return "; ".join(said)
 
 
-def _panel(method: str, curves: Sequence[Curve], look: Look, top: float) -> str:
+def _panel(name: str, curves: Sequence[Curve], look: Look, top: float) -> str:
     losses = [v for curve in curves for v in curve.loss if math.isfinite(v)]
     epochs = [e for curve in curves for e in curve.epoch if math.isfinite(e)]
     if not losses or not epochs:
@@ -82,20 +86,20 @@ def _panel(method: str, curves: Sequence[Curve], look: Look, top: float) -> str:
         part
         for curve in curves
         for part in (
-            *_strokes(curve.epoch, curve.loss, x, loss, f"{method}, seed {curve.seed}: loss"),
+            *_strokes(curve.epoch, curve.loss, x, loss, f"{name}, seed {curve.seed}: loss"),
             *_strokes(
                 curve.epoch,
                 curve.embedding_std,
                 x,
                 spread,
-                f"{method}, seed {curve.seed}: spread of the features",
+                f"{name}, seed {curve.seed}: spread of the features",
             ),
         )
     ]
     return svg.drawing(
         WIDTH,
         HEIGHT,
-        f"Training curves of {method}: loss and spread of the features by epoch.",
+        f"Training curves of {name}: loss and spread of the features by epoch.",
         _axis(loss, "loss", LOSS),
         _axis(spread, "spread of features", SPREAD),
         _epochs(x),

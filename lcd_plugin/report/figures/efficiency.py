@@ -8,17 +8,23 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg, words
 from lcd_plugin.report.figures.axes import (
-    NARROW,
+    LABEL_GAP,
     Frame,
     drawable,
+    frame_with_names,
+    name_at_end,
+    row_values,
     score_axis,
     score_scale,
     whisker,
 )
+from lcd_plugin.report.figures.fractions import (
+    dodges,
+    fraction_axis,
+    fraction_scale,
+)
 from lcd_plugin.report.figures.looks import Look, Series, series_of
-from lcd_plugin.report.model import Row
-
-LABEL_GAP = 15.0
+from lcd_plugin.report.model import Place, Row
 
 
 def efficiency_figure(
@@ -43,74 +49,35 @@ def efficiency_figure(
         return ""
     series, lines = series_of(of or rows, looks), _lines(shown)
     drawn_as = [series[place] for place in lines]
-    narrow = width < NARROW
-    height = max(330.0, LABEL_GAP * len(lines) + 90)
-    frame = Frame(width, height, 42, width - _margin(drawn_as, narrow), 26, height - 52)
-    x = _fraction_scale(shown, frame, len(lines))
-    y = score_scale(shown, frame)
+    frame = frame_with_names(width, drawn_as)
+    n_labels = {row.label_fraction: row.n_labels for row in shown}
+    x = fraction_scale(n_labels, frame, len(lines))
+    y = score_scale(row_values(shown), frame)
     last = [y(line[-1].mean) for line in lines.values()]
     places = svg.spread(last, LABEL_GAP, frame.top + 4, frame.bottom - 4)
-    dodge = _dodges(len(lines), narrow)
+    dodge = dodges(len(lines), width)
     drawn = [
         _series(one, line, x, y, shift, place, frame)
         for one, line, shift, place in zip(drawn_as, lines.values(), dodge, places, strict=True)
     ]
-    title = words.metric_title(shown[0].metric)
+    title = words.metric_with_sense(shown[0].metric)
     return svg.drawing(
         width,
-        height,
+        frame.height,
         f"{title} against the share of labels for {words.listing(s.name for s in drawn_as)}. "
         "The numbers are in the table below the figure.",
         score_axis(y, frame, title),
-        _fraction_axis(shown, x, frame),
+        fraction_axis(n_labels, x, frame),
         *drawn,
     )
 
 
-def _lines(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+def _lines(rows: Sequence[Row]) -> dict[Place, list[Row]]:
     """Rows by series; baselines first, so that the methods are drawn over them."""
-    lines: dict[tuple[str, str], list[Row]] = {}
+    lines: dict[Place, list[Row]] = {}
     for row in sorted(rows, key=lambda r: (r.kind == "pretraining", r.label_fraction)):
-        lines.setdefault((row.method, row.pretrain_dataset), []).append(row)
+        lines.setdefault(row.place, []).append(row)
     return lines
-
-
-def _margin(series: Sequence[Series], narrow: bool) -> float:
-    """Room for the names at the ends of the lines, in pixels."""
-    longest = max(len(one.label) for one in series)
-    return 90.0 if narrow else min(max(104.0, longest * svg.CHARACTER + 20), 180.0)
-
-
-def _dodges(n: int, narrow: bool) -> list[float]:
-    """Sideways shifts, so that the intervals of several methods do not hide each other."""
-    step = min(5.0, (24.0 if narrow else 40.0) / max(n, 1))
-    return [(index - (n - 1) / 2) * step for index in range(n)]
-
-
-def _fraction_scale(rows: Sequence[Row], frame: Frame, n_lines: int) -> svg.Scale:
-    fractions = [row.label_fraction for row in rows]
-    edge = max(_dodges(n_lines, frame.width < NARROW)) + 8
-    return svg.Scale(min(fractions), max(fractions), frame.left + edge, frame.right - edge, True)
-
-
-def _fraction_axis(rows: Sequence[Row], x: svg.Scale, frame: Frame) -> Markup:
-    """Ticks at the fractions that were run, with the number of labelled records below."""
-    n_labels = {row.label_fraction: row.n_labels for row in rows}
-    parts = [svg.line(frame.left, frame.bottom, frame.right, frame.bottom, "axis")]
-    free = frame.right + 40
-    for fraction in sorted(n_labels, reverse=True):
-        at, name, number = x(fraction), words.share(fraction), words.count(n_labels[fraction])
-        half = max(len(name), len(number)) * svg.CHARACTER / 2 + 3
-        parts.append(svg.line(at, frame.bottom, at, frame.bottom + 5, "axis"))
-        if at + half > free:  # fractions that are close together: the larger keeps its name
-            continue
-        free = at - half
-        parts.append(svg.text(at, frame.bottom + 18, name, "tick strong", "middle"))
-        parts.append(svg.text(at, frame.bottom + 32, number, "tick", "middle"))
-    caption = "labels (records), log scale"
-    middle = (frame.left + frame.right) / 2
-    parts.append(svg.text(middle, frame.bottom + 48, caption, "axis-title", "middle"))
-    return Markup("").join(parts)
 
 
 def _series(
@@ -136,11 +103,7 @@ def _series(
             f"{series.name}: {words.score(row.mean)} {words.interval(row)} with "
             f"{words.labels(row.label_fraction)} ({words.count(row.n_labels)} records)"
         )
-        parts += [whisker(a, row, y), svg.marker(look, a, y(row.mean), tip=tip)]
-    start = frame.right + 16
-    leader = [(at[-1] + 7, line[-1][1]), (frame.right + 2, label_y), (start - 4, label_y)]
-    room = int((frame.width - start) / svg.CHARACTER)
-    parts.append(svg.polyline(leader, "leader"))
-    parts.append(svg.text(start, label_y + 4, words.shorten(series.label, room), "name"))
+        parts += [whisker(a, row.ci_low, row.ci_high, y), svg.marker(look, a, y(row.mean), tip=tip)]
+    parts.append(name_at_end(series.label, line[-1], label_y, frame))
     css = f"series {look.css}" + (" baseline" if look.baseline else "")
     return svg.element("g", *parts, class_=css)

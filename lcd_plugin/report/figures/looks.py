@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lcd_plugin.report.model import Curve, Row
+from lcd_plugin.report.model import Curve, Place, Row
 
 N_COLOURS = 8
 # What a method or baseline does with the records of its pretraining dataset.
@@ -34,7 +34,7 @@ class Series:
     """How a line of a comparison is written and drawn.
 
     Attributes:
-        name: the method, with its pretraining dataset where that must be told.
+        name: the method, with its recipe and pretraining dataset where they must be told.
         label: the same where there is little room.
         look: colour and marker.
     """
@@ -64,23 +64,24 @@ def assign_looks(rows: Iterable[Row], curves: Iterable[Curve] = ()) -> dict[str,
     return found
 
 
-def series_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
-    """Names of the lines of one comparison, by (method, pretraining dataset).
+def series_names(rows: Iterable[Row]) -> dict[Place, str]:
+    """Names of the lines of one comparison.
 
     The pretraining dataset is part of every name where there are several of them, or where the
-    only one is not the dataset that is scored.
+    only one is not the dataset that is scored; the recipe where there are several recipes. A
+    baseline that is the same under all recipes stands alone and needs none.
 
     Args:
-        rows: one dataset, task, encoder and protocol; all of them, since a name must be the same
-            wherever a part of them is shown.
+        rows: one dataset, task, encoder, protocol and set of leads; all of them, since a name must
+            be the same wherever a part of them is shown.
     """
     return {place: name for place, (name, _) in _names(rows).items()}
 
 
-def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[tuple[str, str], Series]:
-    """How the lines of one comparison are written and drawn, by (method, pretraining dataset).
+def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[Place, Series]:
+    """How the lines of one comparison are written and drawn.
 
-    A method has one colour; its marker tells the pretraining datasets apart where it has several.
+    A method has one colour; its marker tells its recipes and pretraining datasets apart.
 
     Args:
         rows: as in `series_names`.
@@ -88,25 +89,39 @@ def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[tuple[str,
     """
     names = _names(rows)
     found = {}
-    for (method, source), (name, label) in names.items():
-        place = sorted(s for m, s in names if m == method).index(source)
-        look = looks[method]
-        shape = SHAPES[(SHAPES.index(look.shape) + place) % len(SHAPES)]
-        found[method, source] = Series(name, label, replace(look, shape=shape))
+    for place, (name, label) in names.items():
+        index = sorted(other for other in names if other.method == place.method).index(place)
+        look = looks[place.method]
+        shape = SHAPES[(SHAPES.index(look.shape) + index) % len(SHAPES)]
+        found[place] = Series(name, label, replace(look, shape=shape))
     return found
 
 
-def _names(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, str]]:
+def _names(rows: Iterable[Row]) -> dict[Place, tuple[str, str]]:
     """Name and label of every line."""
-    first = {(row.method, row.pretrain_dataset): row for row in rows}
+    first = {row.place: row for row in rows}
     kinds = {place: row.kind for place, row in first.items()}
-    sources = {source for (_, source), kind in kinds.items() if kind != "supervised"}
+    sources = {place.pretrain_dataset for place in first if kinds[place] != "supervised"}
     # A dataset of which there are several versions is called `name@version`.
     scored = {name for r in first.values() for name in (r.dataset, r.dataset.partition("@")[0])}
-    if len(sources) < 2 and sources <= scored:
-        return {(method, source): (method, method) for method, source in kinds}
+    sources_told = len(sources) > 1 or not sources <= scored
     names = {}
-    for (method, source), kind in kinds.items():
-        full, short = f"{method} ({LEARNED[kind]} on {source})", f"{method} ({source})"
-        names[method, source] = (method, method) if kind == "supervised" else (full, short)
+    for place, kind in kinds.items():
+        recipe = [place.recipe] if place.recipe and _recipe_is_told(place, kinds) else []
+        full, short = recipe[:], recipe[:]
+        if sources_told and kind != "supervised":
+            full.append(f"{LEARNED[kind]} on {place.pretrain_dataset}")
+            short.append(place.pretrain_dataset)
+        names[place] = (_bracketed(place.method, full), _bracketed(place.method, short))
     return names
+
+
+def _recipe_is_told(place: Place, kinds: Mapping[Place, str]) -> bool:
+    """Whether there are several recipes: of this baseline, or of anything pretrained."""
+    if kinds[place] == "pretraining":
+        return len({other.recipe for other, kind in kinds.items() if kind == "pretraining"}) > 1
+    return len({other.recipe for other in kinds if other.method == place.method}) > 1
+
+
+def _bracketed(method: str, details: list[str]) -> str:
+    return f"{method} ({', '.join(details)})" if details else method

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
-from lcd_plugin.report.model import METRIC_TITLES, Row
+from lcd_plugin.report.figures.merit import lower_is_better
+from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Row
 
 NOT_KNOWN = "n/a"
+Bound = Literal["exact", "more", "less"]
 
 
 def score(value: float) -> str:
@@ -18,6 +21,11 @@ def score(value: float) -> str:
 def interval(row: Row) -> str:
     """The 95 % interval of a row in brackets."""
     return f"[{score(row.ci_low)}, {score(row.ci_high)}]"
+
+
+def differences(low: float, high: float) -> str:
+    """An interval of differences."""
+    return f"[{difference(low)}, {difference(high)}]"
 
 
 def difference(value: float) -> str:
@@ -70,9 +78,57 @@ def memory(megabytes: float | None) -> str:
     return f"{megabytes / 1000:,.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
 
 
+def p_value(p: float | None) -> str:
+    """A p-value with two figures, and no smaller than 0.001."""
+    if p is None or not math.isfinite(p):
+        return NOT_KNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def number(value: float) -> str:
+    """A factor with two figures, or as a whole number from 10 on."""
+    if not math.isfinite(value):
+        return NOT_KNOWN
+    return f"{value:.2g}" if value < 9.95 else f"{value:,.0f}"
+
+
+def times(value: float, bound: Bound) -> str:
+    """A label factor: `3.2×`, `more than 10×`, `less than 0.5×`."""
+    before = {"exact": "", "more": "more than ", "less": "less than "}[bound]
+    return f"{before}{number(value)}\u00d7"
+
+
+def factor_interval(factor: LabelFactor) -> str:
+    """The 95 % interval of a label factor; `>` and `<` mark an end beyond the baseline's curve.
+
+    It is "" where all of it lies beyond the same end, since the factor's own bound says that.
+    """
+    if factor.low_bound == factor.high_bound != "exact":
+        return ""
+    signs = {"exact": "", "more": "> ", "less": "< "}
+    low = signs[factor.low_bound] + number(factor.ci_low)
+    high = signs[factor.high_bound] + number(factor.ci_high)
+    return f"[{low}, {high}]"
+
+
+def rank(value: float) -> str:
+    """An average rank, or a difference of two."""
+    return f"{value:.2f}" if math.isfinite(value) else NOT_KNOWN
+
+
+def leads(name: str) -> str:
+    """Which leads an encoder was shown, as the suite calls them."""
+    return "all leads" if name == "all" else f"leads {name}"
+
+
 def metric_title(metric: str) -> str:
     """The written name of a metric; an unknown one is its own name."""
     return METRIC_TITLES.get(metric, metric.replace("_", " "))
+
+
+def metric_with_sense(metric: str) -> str:
+    """The same, with a word where less is better, which no reader would expect."""
+    return metric_title(metric) + (", lower is better" if lower_is_better(metric) else "")
 
 
 def sentence(text: str) -> str:

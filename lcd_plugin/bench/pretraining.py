@@ -1,0 +1,143 @@
+"""Computing a pretraining cell: from the store to an encoder file, a history and its cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lcd_plugin.bench.datasets import pretrain_rows
+from lcd_plugin.bench.plan import Plan
+from lcd_plugin.bench.planned import PretrainCell
+from lcd_plugin.bench.results import PretrainResult, SnapshotEntry
+from lcd_plugin.data.store import SIGNALS
+from lcd_plugin.encoders import create_encoder, load_encoder, save_encoder
+from lcd_plugin.files import write_whole
+from lcd_plugin.methods.base import Method, MethodConfig
+from lcd_plugin.pretrain.engine import pretrain
+from lcd_plugin.pretrain.job import Snapshot
+from lcd_plugin.pretrain.records import Records
+
+ENCODER = "encoder.safetensors"
+# State of a pretraining that is under way.
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def compute_pretraining(
+    cell: PretrainCell,
+    plan: Plan,
+    device: torch.device,
+    folder: Path,
+    report: Callable[[str], None],
+) -> tuple[PretrainResult, dict[str, bytes]]:
+    """Train the method of a cell.
+
+    Args:
+        cell: the cell.
+        plan: the plan that it is from.
+        device: where to train.
+        folder: of the cell; checkpoints and snapshots are written there on the way.
+        report: called with a line of progress after each epoch.
+
+    Returns:
+        The result and its files by name.
+    """
+    setup = plan.setups[cell.recipe]
+    store, planned = setup.stores[cell.dataset], setup.methods[cell.method]
+    settings = setup.suite.settings.get(cell.encoder, {})
+    data = store.manifest.data
+    encoder_file = partial(
+        save_encoder,
+        name=cell.encoder,
+        settings=settings,
+        method=cell.method,
+        dataset=cell.dataset,
+        rate=data.rate,
+        seconds=data.seconds,
+        leads=list(data.leads),
+        normalisation=data.normalisation,
+    )
+
+    def keep(snapshot: Snapshot) -> None:
+        # At once, since a pretraining that goes on from a checkpoint does not come by here again.
+        entry = _entry(snapshot)
+        content = encoder_file(snapshot.encoder, snapshot=entry.model_dump())
+        write_whole(folder / entry.file, content)
+
+    outcome = pretrain(
+        partial(_build, planned.method_class, planned.config, cell.encoder, settings),
+        Records(store.path / SIGNALS, store.signals.shape, pretrain_rows(store, setup.suite)),
+        setup.suite.pretrain,
+        setup.suite.views,
+        seed=cell.seed,
+        device=device,
+        precision=plan.precision,
+        train=planned.spec.kind == "pretraining",
+        engine=setup.suite.engine,
+        checkpoint=folder / CHECKPOINT,
+        progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
+        snapshots=setup.suite.snapshots,
+        keep=keep,
+    )
+    kept = _kept(folder) if outcome.updates else {}
+    result = PretrainResult(
+        key=cell.key,
+        identity=cell.identity,
+        phases=outcome.phases,
+        updates=outcome.updates,
+        records_per_s=outcome.records_per_s,
+        data_wait_share=outcome.data_wait_share,
+        peak_memory_mb=outcome.peak_memory_mb,
+        final_loss=outcome.history[-1]["loss"] if outcome.history else None,
+        engine=asdict(outcome.how),
+        snapshots=tuple(sorted((entry for entry, _ in kept.values()), key=lambda e: e.share)),
+    )
+    own = {ENCODER: encoder_file(outcome.encoder), "history.csv": _csv(outcome.history)}
+    return result, own | {name: content for name, (_, content) in kept.items()}
+
+
+def snapshot_file(share: float) -> str:
+    """Name of the encoder file that was taken at a share of the budget."""
+    return f"snapshot-{share:g}.safetensors"
+
+
+def _entry(snapshot: Snapshot) -> SnapshotEntry:
+    return SnapshotEntry(
+        share=snapshot.share,
+        epoch=snapshot.epoch,
+        updates=snapshot.updates,
+        records=snapshot.records,
+        seconds=snapshot.seconds,
+        file=snapshot_file(snapshot.share),
+    )
+
+
+def _kept(folder: Path) -> dict[str, tuple[SnapshotEntry, bytes]]:
+    """Snapshots in a folder, with what they say of themselves; some are of before a restart."""
+    found = {}
+    for path in sorted(folder.glob("snapshot-*.safetensors")):
+        entry = SnapshotEntry.model_validate(load_encoder(path).notes["snapshot"])
+        found[path.name] = entry, path.read_bytes()
+    return found
+
+
+def _build(
+    method: type[Method], config: MethodConfig, encoder: str, settings: dict[str, Any]
+) -> Method:
+    return method(create_encoder(encoder, **settings), config)
+
+
+def _csv(rows: list[dict[str, int | float]]) -> bytes:
+    if not rows:
+        return b""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,54 @@
+"""k-NN probe: a vote of the nearest labelled rows, no training at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from lcd_plugin.evaluate.protocols.base import Prediction, Protocol, Subset, Work, log_loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lcd_plugin.evaluate.settings import KNNSettings
+
+
+def predict(work: Work, settings: KNNSettings) -> Iterator[Prediction]:
+    """Share of each class among the nearest labelled rows, by cosine of scaled features.
+
+    Scaling is that of the subset. Numbers of neighbours beyond its rows count as all of them.
+    """
+    for subset in work.subsets:
+        yield _predict(work, subset, settings)
+
+
+def _predict(work: Work, subset: Subset, settings: KNNSettings) -> Prediction:
+    features, targets = work.train.inputs[subset.rows], work.train.targets[subset.rows]
+    scaler = StandardScaler().fit(features)
+    largest = min(max(settings.neighbours), len(features))
+    index = NearestNeighbors(n_neighbors=largest, metric="cosine").fit(scaler.transform(features))
+    nearest_validation, nearest_test = (
+        index.kneighbors(scaler.transform(f), return_distance=False)
+        for f in (work.validation.inputs, work.test_inputs)
+    )
+    best: tuple[float, Prediction] | None = None
+    for k in sorted({min(k, largest) for k in settings.neighbours}):
+        scores = _vote(targets, nearest_validation[:, :k])
+        loss = log_loss(work.validation.targets, scores, work.kind)
+        if best is None or loss < best[0]:
+            chosen = {"neighbours": k, "validation_log_loss": loss}
+            best = loss, Prediction(scores, _vote(targets, nearest_test[:, :k]), chosen)
+    assert best is not None, "the grid is not empty"
+    return best[1]
+
+
+def _vote(targets: NDArray[np.int8], nearest: NDArray[np.int64]) -> NDArray[np.float32]:
+    shares: NDArray[np.float32] = targets[nearest].mean(axis=1, dtype=np.float32)
+    return shares
+
+
+PROTOCOL = Protocol("knn", "features", predict)

@@ -1,0 +1,86 @@
+"""Average ranks over several comparisons, and which of them differ (Demsar, JMLR 2006)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AverageRank:
+    """Ranks of lines over comparisons.
+
+    Attributes:
+        average_rank: shape (lines,); 1 is best.
+        friedman_p: of the Friedman test that all lines are equal; None with fewer than three lines.
+        critical_difference: two average ranks further apart than this differ at the 5 % level
+            (Nemenyi).
+    """
+
+    average_rank: Floats
+    friedman_p: float | None
+    critical_difference: float
+
+
+def average_ranks(scores: ArrayLike) -> AverageRank:
+    """Average ranks, Friedman's test and Nemenyi's critical difference.
+
+    Args:
+        scores: shape (comparisons, lines), higher is better; ties share their mean rank.
+
+    Raises:
+        ValueError: not two lines and one comparison at least, or a score that is NaN.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
+        raise ValueError(f"Ranks need (comparisons, two or more lines), got {table.shape}.")
+    if np.isnan(table).any():
+        raise ValueError("Ranks need a score of every line in every comparison.")
+    comparisons, lines = table.shape
+    average = stats.rankdata(-table, axis=1).mean(axis=0)
+    return AverageRank(average, _friedman(table), critical_difference(lines, comparisons))
+
+
+def critical_difference(lines: int, comparisons: int, level: float = 0.05) -> float:
+    """Nemenyi's critical difference of average ranks (Demsar, JMLR 2006, section 3.2.2)."""
+    q = stats.studentized_range.isf(level, lines, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(lines * (lines + 1) / (6 * comparisons)))
+
+
+def cliques(average_rank: ArrayLike, difference: float) -> list[tuple[int, ...]]:
+    """The largest groups of lines that cannot be told apart, for the diagram's bars.
+
+    Args:
+        average_rank: shape (lines,).
+        difference: the critical difference.
+
+    Returns:
+        For each group of two or more the places of its lines in `average_rank`, best first; no
+        group is part of another.
+    """
+    ranks = np.asarray(average_rank, dtype=np.float64)
+    order = np.argsort(ranks, kind="stable")
+    groups: list[tuple[int, ...]] = []
+    last = 0
+    for first in range(len(order)):
+        end = int((ranks[order] <= ranks[order[first]] + difference).sum())
+        # A group that ends where the one before it does is part of it.
+        if end > last and end - first > 1:
+            groups.append(tuple(int(place) for place in order[first:end]))
+        last = max(last, end)
+    return groups
+
+
+def _friedman(table: Floats) -> float | None:
+    if table.shape[1] < 3:
+        return None
+    # All lines equal everywhere: the statistic is 0 / 0, and nothing speaks against equality.
+    if (table == table[:, :1]).all():
+        return 1.0
+    return float(stats.friedmanchisquare(*table.T).pvalue)

@@ -1,0 +1,128 @@
+"""Which evaluations can be compared, and which are averaged into one line of a comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lcd_plugin.bench.results import key_of
+from lcd_plugin.report.collect import Scored
+from lcd_plugin.report.model import Place
+
+
+@dataclass(frozen=True)
+class Table:
+    """Evaluations on one set of test records with one encoder, protocol and set of leads.
+
+    Attributes:
+        dataset: its name; `name@version` where there are several sets of test records under it.
+        task, encoder, protocol, leads: what the evaluations have in common. The supervised
+            baseline has no protocol of its own: it stands in the table of every protocol.
+        lines: evaluations of finished encoders at all label fractions.
+        snapshots: evaluations of encoders under way.
+    """
+
+    dataset: str
+    task: str
+    encoder: str
+    protocol: str
+    leads: str
+    lines: dict[Place, list[Scored]]
+    snapshots: list[Scored]
+
+    @property
+    def fractions(self) -> list[float]:
+        """Label fractions with results, ascending."""
+        return sorted({fraction_of(run) for runs in self.lines.values() for run in runs})
+
+    def at(self, fraction: float) -> dict[Place, list[Scored]]:
+        """What is compared at a label fraction: the runs of every line that has it."""
+        chosen = {
+            place: [run for run in runs if fraction_of(run) == fraction]
+            for place, runs in self.lines.items()
+        }
+        return {place: runs for place, runs in chosen.items() if runs}
+
+
+def make_tables(scored: Iterable[Scored]) -> list[Table]:
+    """Evaluations by what makes them comparable, in the order in which they first appear."""
+    scored = list(scored)
+    others = [s for s in scored if s.cell.kind != "supervised"]
+    protocols = list(dict.fromkeys(str(s.cell.protocol) for s in others)) or ["scratch"]
+    groups: dict[tuple[str, ...], list[Scored]] = defaultdict(list)
+    versions: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in scored:
+        cell, records = entry.cell, _test_records(entry)
+        task = str(cell.task)
+        versions[cell.dataset, task].add(records)
+        own = [str(cell.protocol)] if cell.kind != "supervised" else protocols
+        for protocol in own:
+            groups[cell.dataset, records, task, cell.encoder, protocol, cell.leads].append(entry)
+    tables = []
+    for (name, records, task, encoder, protocol, leads), entries in groups.items():
+        # One name for two sets of records would put scores side by side that cannot be compared.
+        dataset = f"{name}@{records[:8]}" if len(versions[name, task]) > 1 else name
+        finished = [e for e in entries if e.cell.snapshot is None]
+        snapshots = [e for e in entries if e.cell.snapshot is not None]
+        if finished:
+            lines = _lines(finished)
+            tables.append(Table(dataset, task, encoder, protocol, leads, lines, snapshots))
+    return tables
+
+
+def fraction_of(run: Scored) -> float:
+    """The label fraction of an evaluation."""
+    return run.cell.label_fraction or 1.0
+
+
+def label_seed_of(run: Scored) -> int:
+    """The seed of the label subset; older plans used the pretraining's."""
+    return run.cell.seed if run.cell.label_seed is None else run.cell.label_seed
+
+
+def data_of(run: Scored) -> str:
+    """Fingerprint of the prepared records that were scored."""
+    return str(run.result.identity["data"])
+
+
+def _test_records(entry: Scored) -> str:
+    """Hash of whom the test records are of and what they show, whatever their normalisation."""
+    patients = "\n".join(map(str, entry.patients))
+    content = f"{entry.targets.shape}\n{patients}\n".encode() + entry.targets.tobytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lines(entries: list[Scored]) -> dict[Place, list[Scored]]:
+    """Entries by line.
+
+    One method under two settings counts as two, named by their hash, where no recipe tells them
+    apart: two folders can hold one method with different settings, and only seeds may be averaged
+    over.
+    """
+    variants: dict[tuple[Place, str], list[Scored]] = defaultdict(list)
+    for entry in entries:
+        variants[_place(entry), _variant(entry)].append(entry)
+    places = [place for place, _ in variants]
+    return {
+        place._replace(method=f"{place.method}@{variant}")
+        if places.count(place) > 1
+        else place: runs
+        for (place, variant), runs in variants.items()
+    }
+
+
+def _place(entry: Scored) -> Place:
+    cell = entry.cell
+    # Plans from before it was written are of runs in which it was the scored dataset.
+    source = "" if cell.kind == "supervised" else cell.pretrain_dataset or cell.dataset
+    return Place(cell.method, cell.recipe, source)
+
+
+def _variant(entry: Scored) -> str:
+    """Hash of all settings behind a score but the seeds and the number of labels."""
+    differ = ("seed", "label_seed", "label_fraction", "pretrain_key")
+    own = {k: v for k, v in entry.result.identity.items() if k not in differ}
+    pretraining = entry.pretraining.identity if entry.pretraining else {}
+    return key_of({"own": own, "pretraining": {**pretraining, "seed": None}})[:8]

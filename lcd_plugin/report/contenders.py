@@ -1,0 +1,130 @@
+"""A line of a comparison with its scores in every metric and bootstrap draw."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcd_plugin.evaluate.metrics import LOWER_IS_BETTER, METRICS, macro, per_class_many
+from lcd_plugin.report.collect import Scored
+from lcd_plugin.report.comparisons import data_of, label_seed_of
+from lcd_plugin.report.model import Place
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A line at one label fraction.
+
+    Attributes:
+        place: which line.
+        runs: its evaluations, one a pretraining seed and label seed.
+        classes: metric -> its value by run and class on the test records, shape (runs, classes).
+        draws: metric -> mean over runs of the macro value in every bootstrap draw, shape (draws,).
+    """
+
+    place: Place
+    runs: list[Scored]
+    classes: dict[str, Floats]
+    draws: dict[str, Floats]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the method."""
+        return self.runs[0].cell.kind
+
+    @property
+    def n_labels(self) -> int:
+        """Labelled training records behind a run."""
+        return self.runs[0].result.n_labels
+
+    @property
+    def n_seeds(self) -> int:
+        """Pretraining seeds."""
+        return len({run.cell.seed for run in self.runs})
+
+    @property
+    def n_label_seeds(self) -> int:
+        """Label subsets on which every encoder was scored."""
+        subsets = defaultdict(set)
+        for run in self.runs:
+            subsets[run.cell.seed].add(label_seed_of(run))
+        return min(map(len, subsets.values()))
+
+    def mean(self, metric: str) -> float:
+        """Macro value on the test records, mean over runs."""
+        return float(macro(self.classes[metric]).mean())
+
+    def by_seed(self, metric: str) -> list[Floats]:
+        """Macro values of the label subsets of each pretraining seed."""
+        values: dict[int, list[float]] = defaultdict(list)
+        for run, value in zip(self.runs, macro(self.classes[metric]), strict=True):
+            values[run.cell.seed].append(float(value))
+        return [np.array(v) for v in values.values()]
+
+    def seed_std(self, metric: str) -> float | None:
+        """Spread over pretraining seeds of the means over label subsets; None for one seed."""
+        means = [values.mean() for values in self.by_seed(metric)]
+        return float(np.std(means, ddof=1)) if len(means) > 1 else None
+
+    def label_seed_std(self, metric: str) -> float | None:
+        """Spread over label subsets of one encoder, root mean square over pretraining seeds.
+
+        None where each encoder was scored on one subset.
+        """
+        variances = [v.var(ddof=1) for v in self.by_seed(metric) if len(v) > 1]
+        return float(np.sqrt(np.mean(variances))) if variances else None
+
+
+def contender(place: Place, runs: list[Scored], weights: NDArray[np.float32]) -> Contender:
+    """Score the runs of a line in all metrics.
+
+    Args:
+        place: which line.
+        runs: at one label fraction.
+        weights: how often each record is in each draw, shape (records, draws).
+    """
+    plain = [_all_metrics(run, None) for run in runs]
+    drawn = [_all_metrics(run, weights) for run in runs]
+    classes = {metric: np.stack([values[metric][0] for values in plain]) for metric in METRICS}
+    # A draw may miss a rare class altogether; its mean is then over the others.
+    draws = {m: np.mean([macro(values[m]) for values in drawn], axis=0) for m in METRICS}
+    return Contender(place, runs, classes, draws)
+
+
+def _all_metrics(run: Scored, weights: NDArray[np.float32] | None) -> dict[str, Floats]:
+    return per_class_many(METRICS, run.targets, run.scores, run.thresholds, weights)
+
+
+def best_first(contenders: Iterable[Contender], metric: str) -> list[Contender]:
+    """Contenders by their mean; what has no number last."""
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    return sorted(
+        contenders, key=lambda c: (np.isnan(c.mean(metric)), sign * np.nan_to_num(c.mean(metric)))
+    )
+
+
+def baselines_of(own: Contender, kind: str, contenders: Iterable[Contender]) -> list[Contender]:
+    """The `random` or `supervised` lines that show what a line's pretraining is worth.
+
+    They saw the same prepared records and, for `random`, were calibrated on the same pretraining
+    dataset. Those of the line's own recipe come before those of another recipe, which stand in
+    where recipes share them. Training from scratch has no pretraining dataset, so that every
+    `random` counts for it.
+    """
+    alike = [
+        c
+        for c in contenders
+        if c.kind == kind
+        and data_of(c.runs[0]) == data_of(own.runs[0])
+        and (
+            "supervised" in (kind, own.kind)
+            or c.place.pretrain_dataset == own.place.pretrain_dataset
+        )
+    ]
+    return [c for c in alike if c.place.recipe == own.place.recipe] or alike

@@ -1,0 +1,110 @@
+"""How many labels pretraining saves: figure, table and sentence of the label factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from lcd_plugin.report.figures import Series, factor_figure, place_of, words
+from lcd_plugin.report.model import LabelFactor, Place, Row
+from lcd_plugin.report.page_picture import Picture, draw_twice
+
+# What the labels of a baseline are the labels of.
+LABELS_OF = {"supervised": "training from scratch", "random": "the untrained encoder"}
+
+
+@dataclass(frozen=True)
+class FactorView:
+    """Label factors of one comparison against one baseline.
+
+    Attributes:
+        baseline: its name.
+        labels_of: the same in words.
+        picture: the figure.
+        fractions: label fractions with their numbers of records, smallest first.
+        lines: the factor of every line at each of the fractions; None where it has none.
+    """
+
+    baseline: str
+    labels_of: str
+    picture: Picture
+    fractions: tuple[tuple[float, int], ...]
+    lines: Mapping[Place, tuple[LabelFactor | None, ...]]
+
+
+def factor_views(
+    factors: Sequence[LabelFactor], series: Mapping[Place, Series]
+) -> list[FactorView]:
+    """One view a baseline, `supervised` first.
+
+    Args:
+        factors: of one comparison.
+        series: how its lines are called and drawn.
+    """
+    baselines = dict.fromkeys(factor.baseline for factor in factors)
+    return [
+        _factor_view(baseline, [f for f in factors if f.baseline == baseline], series)
+        for baseline in sorted(baselines, key=lambda name: name != "supervised")
+    ]
+
+
+def _factor_view(
+    baseline: str, factors: Sequence[LabelFactor], series: Mapping[Place, Series]
+) -> FactorView:
+    n_labels = {factor.label_fraction: factor.n_labels for factor in factors}
+    fractions = sorted(n_labels.items())
+    found = {(place_of(factor), factor.label_fraction): factor for factor in factors}
+    return FactorView(
+        baseline=baseline,
+        labels_of=LABELS_OF.get(baseline, baseline),
+        picture=draw_twice(lambda width: factor_figure(factors, series, width)),
+        fractions=tuple(fractions),
+        lines={
+            place: tuple(found.get((place, fraction)) for fraction, _ in fractions)
+            for place in dict.fromkeys(map(place_of, factors))
+        },
+    )
+
+
+def labels_saved(best: Row, factors: Sequence[LabelFactor], name: Markup) -> list[Markup]:
+    """What a line's labels are worth where it has fewest, in a sentence.
+
+    Args:
+        best: the line, at any fraction.
+        factors: of its comparison.
+        name: of the line, as it is to be written.
+    """
+    own = [factor for factor in factors if place_of(factor) == best.place]
+    against = [f for f in own if f.baseline == "supervised"] or own
+    if not against:
+        return []
+    factor = min(against, key=lambda f: f.label_fraction)
+    return [
+        Markup("At {} ({} records) {} is worth {} as many labels of {}, {}{}.").format(
+            words.labels(factor.label_fraction),
+            words.count(factor.n_labels),
+            name,
+            f"{_end(factor.factor, factor.bound)} times",
+            LABELS_OF.get(factor.baseline, factor.baseline),
+            _interval(factor),
+            _doubt(factor),
+        )
+    ]
+
+
+def _end(value: float, bound: words.Bound) -> str:
+    return {"exact": "", "more": "more than ", "less": "less than "}[bound] + words.number(value)
+
+
+def _interval(factor: LabelFactor) -> str:
+    low = _end(factor.ci_low, factor.low_bound)
+    high = _end(factor.ci_high, factor.high_bound)
+    return f"with its whole 95% interval {low}" if low == high else f"95% interval {low} to {high}"
+
+
+def _doubt(factor: LabelFactor) -> str:
+    if factor.ci_low <= 1 <= factor.ci_high:
+        return ", so it is not settled that it saves any"
+    return ", so it saves none" if factor.ci_high < 1 else ""

@@ -1,0 +1,213 @@
+"""The paired permutation test against full enumeration and simulations of its null."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    roc_auc_score,
+)
+
+from lcd_plugin.evaluate.metrics import METRICS, per_class
+from lcd_plugin.evaluate.permutation import (
+    Predicted,
+    holm,
+    paired_permutation,
+    permutation_p_values,
+)
+
+THRESHOLD = np.array([0.5])
+
+
+def _run(targets: NDArray[np.int8], distance: float, rng: np.random.Generator) -> Predicted:
+    logits = distance * (targets - 0.5) + rng.standard_normal(targets.shape)
+    return Predicted(1 / (1 + np.exp(-logits)), np.full(targets.shape[1], 0.5))
+
+
+def _naive(metric: str, target: NDArray[np.int8], score: NDArray[np.float64]) -> float:
+    if metric == "ece":
+        return float(per_class("ece", target[:, None], score[:, None])[0, 0])
+    scorers = {
+        "auroc": roc_auc_score,
+        "auprc": average_precision_score,
+        "f1": lambda t, s: f1_score(t, s, zero_division=0),
+        "balanced_accuracy": balanced_accuracy_score,
+    }
+    return float(scorers[metric](target, score))
+
+
+def _enumerated(
+    metric: str,
+    target: NDArray[np.int8],
+    patient_of: NDArray[np.intp],
+    pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> float:
+    """p of all swaps there are: share with a mean difference at least as large as seen."""
+    if metric in ("auroc", "auprc"):
+        pairs = [(stats.rankdata(a), stats.rankdata(b)) for a, b in pairs]
+    elif metric != "ece":
+        pairs = [((a >= 0.5).astype(float), (b >= 0.5).astype(float)) for a, b in pairs]
+    found = []
+    for swaps in product([False, True], repeat=patient_of.max() + 1):
+        swap = np.array(swaps)[patient_of]
+        difference = 0.0
+        for a, b in pairs:
+            difference += _naive(metric, target, np.where(swap, b, a))
+            difference -= _naive(metric, target, np.where(swap, a, b))
+        found.append(difference / len(pairs))
+    return float((np.abs(found) >= abs(found[0]) - 1e-9).mean())
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("runs", [1, 2])
+def test_is_close_to_the_enumeration_of_all_swaps(metric: str, runs: int) -> None:
+    rng = np.random.default_rng(4)
+    target = np.array([1, 0, 1, 0, 0, 1, 0], np.int8)
+    patient_of = np.array([0, 0, 1, 2, 3, 3, 4])
+    a = [_run(target[:, None], 2.0, rng) for _ in range(runs)]
+    b = [_run(target[:, None], 0.5, rng) for _ in range(runs)]
+    pairs = [(x.scores[:, 0], y.scores[:, 0]) for x, y in zip(a, b, strict=True)]
+    expected = _enumerated(metric, target, patient_of, pairs)
+    p = paired_permutation(metric, target[:, None], patient_of.astype(str), a, b, 20000)
+    assert p == pytest.approx(expected, abs=0.012)
+
+
+def _targets(n: int = 60, classes: int = 2, seed: int = 0) -> NDArray[np.int8]:
+    return (np.random.default_rng(seed).random((n, classes)) < 0.4).astype(np.int8)
+
+
+def test_p_is_uniform_for_methods_that_are_equally_good() -> None:
+    """Also where their scores have different scales, and a patient's records correlate."""
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(30), 2)
+    found = []
+    for _ in range(200):
+        targets = np.repeat(_targets(30, 1, int(rng.integers(2**31))), 2, axis=0)
+        common = rng.standard_normal((60, 1))
+        runs = []
+        for scale in (1, 5):
+            own = rng.standard_normal((30, 1))[patients]
+            scores = scale * (targets + common + own)
+            runs.append(Predicted(scores, THRESHOLD))
+        found.append(paired_permutation("auroc", targets, patients.astype(str), *runs, 199))
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+    assert np.mean(np.array(found) <= 0.05) <= 0.1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_finds_a_method_that_is_clearly_better(metric: str) -> None:
+    rng = np.random.default_rng(1)
+    targets = _targets(200)
+    patients = np.arange(200).astype(str)
+    good, bad = _run(targets, 2.5, rng), _run(targets, 0.0, rng)
+    assert paired_permutation(metric, targets, patients, good, bad) == pytest.approx(1 / 1001)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_is_symmetric_in_the_methods(metric: str) -> None:
+    rng = np.random.default_rng(2)
+    targets = _targets()
+    patients = rng.integers(0, 40, 60).astype(str)
+    a = [_run(targets, 1.5, rng) for _ in range(2)]
+    b = [_run(targets, 0.8, rng) for _ in range(3)]
+    p = paired_permutation(metric, targets, patients, a, b)
+    assert paired_permutation(metric, targets, patients, b, a) == p
+    assert 0 < p < 1
+
+
+def test_a_method_against_itself() -> None:
+    targets = _targets()
+    run = _run(targets, 1.0, np.random.default_rng(0))
+    for metric in METRICS:
+        assert paired_permutation(metric, targets, np.arange(60).astype(str), run, run) == 1
+
+
+@pytest.mark.parametrize("metric", ["auroc", "auprc"])
+def test_ranking_metrics_do_not_see_the_scale_of_scores(metric: str) -> None:
+    rng = np.random.default_rng(3)
+    targets = _targets()
+    patients = np.arange(60).astype(str)
+    a, b = _run(targets, 1.5, rng), _run(targets, 0.5, rng)
+    stretched = Predicted(np.exp(7 * b.scores) - 100, b.thresholds)
+    p = paired_permutation(metric, targets, patients, a, b)
+    assert paired_permutation(metric, targets, patients, a, stretched) == p
+
+
+def test_patients_are_not_split() -> None:
+    """With two patients there are two ways to differ, so nothing can be shown."""
+    targets = _targets(200)
+    rng = np.random.default_rng(1)
+    patients = np.repeat(["a", "b"], 100)
+    p = paired_permutation("auroc", targets, patients, _run(targets, 9, rng), _run(targets, 0, rng))
+    # No swap and both swapped: half of all are as large as what was seen.
+    assert p == pytest.approx(0.5, abs=0.06)
+
+
+class TestRuns:
+    def test_a_run_given_twice_counts_as_once(self) -> None:
+        rng = np.random.default_rng(5)
+        targets = _targets()
+        patients = np.arange(60).astype(str)
+        a, b = _run(targets, 1.5, rng), _run(targets, 0.8, rng)
+        once = paired_permutation("auroc", targets, patients, a, b)
+        assert paired_permutation("auroc", targets, patients, [a, a], [b]) == once
+        assert paired_permutation("auroc", targets, patients, [a, a, a], [b, b]) == once
+
+    def test_unequal_numbers_of_runs_are_means_over_each(self) -> None:
+        targets = np.array([[0], [1]] * 30, np.int8)
+        patients = np.arange(60).astype(str)
+        perfect = Predicted(targets.astype(float), THRESHOLD)
+        flat = Predicted(np.full((60, 1), 0.5), THRESHOLD)
+        # A mean AUROC of 2/3 on both sides: no swap has a smaller difference.
+        assert paired_permutation(
+            "auroc", targets, patients, [perfect, flat, flat], [flat, perfect, flat]
+        ) == pytest.approx(1)
+        better = paired_permutation("auroc", targets, patients, [perfect, perfect], [flat] * 3)
+        assert better == pytest.approx(1 / 1001)
+
+
+def test_all_pairs_are_those_computed_one_by_one() -> None:
+    rng = np.random.default_rng(6)
+    targets = _targets()
+    patients = rng.integers(0, 40, 60).astype(str)
+    lines = [[_run(targets, d, rng) for _ in range(2)] for d in (0.5, 1.0, 1.5)]
+    together = permutation_p_values(METRICS, targets, patients, lines, 200, seed=3)
+    for metric in METRICS:
+        assert np.array_equal(together[metric], together[metric].T)
+        assert (np.diag(together[metric]) == 1).all()
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            apart = paired_permutation(metric, targets, patients, lines[i], lines[j], 200, seed=3)
+            assert together[metric][i, j] == apart
+
+
+def test_a_metric_that_is_not_defined_shows_nothing() -> None:
+    targets = np.zeros((10, 1), np.int8)
+    rng = np.random.default_rng(0)
+    a, b = _run(targets, 1, rng), _run(targets, 1, rng)
+    assert paired_permutation("auroc", targets, np.arange(10).astype(str), a, b) == 1
+
+
+class TestHolm:
+    def test_by_hand(self) -> None:
+        np.testing.assert_allclose(holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
+        np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
+        assert holm([]).shape == (0,)
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_rejects_what_the_step_down_procedure_rejects(self, seed: int) -> None:
+        p = np.round(np.random.default_rng(seed).random(8) ** 4, 2)
+        adjusted = holm(p)
+        for level in (0.01, 0.05, 0.2, 0.5):
+            rejected = set()
+            for step, place in enumerate(np.argsort(p, kind="stable")):
+                if p[place] * (len(p) - step) > level:
+                    break
+                rejected.add(int(place))
+            assert set(np.flatnonzero(adjusted <= level)) == rejected

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from lcd_plugin.report.figures import assign_looks, series_of, speed_figure
+from lcd_plugin.report.model import Leaderboard, SpeedCurve
+from lcd_plugin.report.page import render_page
+from lcd_plugin.report.page_groups import comparisons
+from lcd_plugin.report.page_speed import speed_views
+
+Builder = Callable[..., Leaderboard]
+
+
+def curve(method: str = "lcd", **changes: Any) -> SpeedCurve:
+    fields: dict[str, Any] = {
+        "dataset": "ptbxl",
+        "task": "superclass",
+        "encoder": "vgg16_1d",
+        "protocol": "linear",
+        "method": method,
+        "recipe": "",
+        "pretrain_dataset": "ptbxl",
+        "name": method,
+        "share": (0.1, 0.5, 1.0),
+        "seconds": (100.0, 500.0, 1000.0),
+        "records": (1e5, 5e5, 1e6),
+        "score": (0.80, 0.84, 0.90),
+        "n_seeds": 3,
+        "machine": "one GPU",
+    }
+    return SpeedCurve(**{**fields, **changes})
+
+
+SLOW = curve("simclr", score=(0.70, 0.80, 0.85), seconds=(200.0, 1000.0, 2000.0))
+
+
+def text_of(board: Leaderboard) -> str:
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", render_page(board))).split())
+
+
+@pytest.mark.parametrize("width", [540.0, 324.0])
+def test_figure_has_every_snapshot_and_rings_the_finished_encoders(
+    sample_board: Builder, width: float
+) -> None:
+    rows = comparisons(sample_board().rows)[0].rows
+    series = series_of(rows, assign_looks(rows))
+    curves = [curve(seed_std=(0.01, 0.01, 0.0)), SLOW]
+    drawn = ElementTree.fromstring(speed_figure(curves, series, width))
+    tips = [title.text for title in drawn.iter("title")]
+    assert len(tips) == 6
+    assert "lcd: 0.800 after 1.7 min, 10% of the budget" in tips
+    assert "simclr: 0.850 after 33.3 min, finished" in tips
+    rings = [node for node in drawn.iter("circle") if node.attrib["class"] == "ring"]
+    assert len(rings) == 2
+    for node in drawn.iter("circle"):
+        assert 0 <= float(node.attrib["cx"]) <= width
+    # Spread over seeds: a stroke with two ends where there is one, nothing where it is zero.
+    assert sum(node.attrib["class"] == "whisker" for node in drawn.iter("line")) == 2 * 3
+    assert speed_figure([], series, width) == ""
+
+
+def test_page_names_the_machine_and_the_time_to_the_same_score(sample_board: Builder) -> None:
+    text = text_of(sample_board(speed=(curve(), SLOW)))
+    assert "share of its pretraining, on one GPU. The ring is the finished encoder." in text
+    # simclr never gets beyond 0.85; lcd is there after 500 s + 1/6 of the last 500 s.
+    assert "Pretraining until macro AUROC 0.850" in text
+    assert "lcd 9.7 min 583,333 1\u00d7 simclr 33.3 min 1,000,000 3.4\u00d7" in text
+    assert text.count("Time to the same score") == 1
+
+
+def test_a_first_snapshot_that_is_good_enough_makes_times_bounds(sample_board: Builder) -> None:
+    rows = comparisons(sample_board().rows)[0].rows
+    quick = curve(score=(0.86, 0.88, 0.90))
+    (view,) = speed_views([SLOW, quick], series_of(rows, assign_looks(rows)))
+    assert view.against_fastest == ("1\u00d7", "more than 20\u00d7")
+    text = text_of(sample_board(speed=(quick, SLOW)))
+    assert "lcd at most 1.7 min 100,000 1\u00d7" in text
+
+
+def test_machines_are_kept_apart_and_one_line_is_not_compared(sample_board: Builder) -> None:
+    rows = comparisons(sample_board().rows)[0].rows
+    series = series_of(rows, assign_looks(rows))
+    views = speed_views([curve(), SLOW.model_copy(update={"machine": "laptop"})], series)
+    assert [view.machine for view in views] == ["one GPU", "laptop"]
+    assert [view.times for view in views] == [(), ()]
+
+
+def test_nothing_is_shown_without_curves(sample_board: Builder) -> None:
+    for speed in ((), (curve(score=(0.8, math.nan, 0.9)),), (curve(task="other"),)):
+        source = render_page(sample_board(speed=speed))
+        assert "pretraining time" not in source.lower()
+        assert "same score</h4>" not in source
