@@ -55,7 +55,7 @@ class SnapshotEntry(BaseModel):
     Attributes:
         share: of the pretraining budget.
         epoch, updates, records: done so far.
-        seconds: wall-time so far, all phases counted, without taking snapshots.
+        seconds: wall-time of a pretraining that had ended here, all phases counted.
         file: its encoder file, beside the result.
     """
 

@@ -27,7 +27,8 @@ class Snapshot:
         epoch: the epoch at whose end it was taken.
         updates: optimiser updates so far.
         records: records that those took in, over all devices; one seen twice counts twice.
-        seconds: sum of all phases so far. Snapshots are in none of them.
+        seconds: what a pretraining that ended here would have taken: all phases so far, and the
+            calibration of this encoder. Earlier snapshots are in none of them.
         encoder: on the CPU, in eval mode, calibrated as a finished one.
     """
 

@@ -204,11 +204,13 @@ class _Loop:
     def _take_snapshot(self, epoch: int, share: float) -> None:
         device, updates = self._fabric.device, epoch * self._per_epoch
         # Calibrating an encoder with dropout draws; here the numbers are put back, and the clock is
-        # one that nobody reads.
+        # the snapshot's own: a pretraining that ended here would have calibrated too.
+        clock = Phases(lambda: synchronise(device))
         with _own_randomness(device):
-            encoder = _ready(self._method.encoder, self._job, device, Phases())
+            encoder = _ready(self._method.encoder, self._job, device, clock)
         records = updates * self._job.settings.batch_size
-        self._keep(Snapshot(share, epoch, updates, records, self._phases.total, encoder))
+        seconds = self._phases.total + clock.total
+        self._keep(Snapshot(share, epoch, updates, records, seconds, encoder))
 
     def _save(self, path: Path) -> None:
         if not self._fabric.is_global_zero:
