@@ -219,9 +219,15 @@ class CellMaker:
         """Fractions with the seeds of their subsets."""
         seeds = self.suite.label_seeds or (self.seed,)
         if protocol_of(protocol, self.suite)[0].trains_encoder:
-            seeds = (seeds[self.suite.seeds.index(self.seed) % len(seeds)],)
+            seeds = self._own_label_seeds(seeds)
         # All labels are the same records under every seed.
         return [(f, seed) for f in fractions for seed in (seeds if f < 1 else seeds[:1])]
+
+    def _own_label_seeds(self, labels: tuple[int, ...]) -> tuple[int, ...]:
+        """Label seeds for trainings under this seed, dealt out so that each is used by one."""
+        ours = self.suite.seeds
+        turns = range(max(len(ours), len(labels)))
+        return tuple(labels[i % len(labels)] for i in turns if ours[i % len(ours)] == self.seed)
 
     def _evaluation(
         self,

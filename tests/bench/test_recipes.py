@@ -128,6 +128,12 @@ class TestLabels:
             ),
         }
 
+    def test_training_covers_every_label_subset(self):
+        plan = plan_of(
+            methods=["supervised"], label_seeds=[7, 8, 9], seeds=[0, 1], label_fractions=[0.5]
+        )
+        assert [(c.seed, c.label_seed) for c in plan.evaluate] == [(0, 7), (0, 9), (1, 8)]
+
     def test_all_labels_are_one_subset(self):
         plan = plan_of(methods=["random"], label_seeds=[7, 8, 9])
         assert [(c.label_fraction, c.label_seed) for c in plan.evaluate] == [
