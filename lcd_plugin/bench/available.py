@@ -16,10 +16,15 @@ from lcd_plugin.bench.checks import (
 from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
 from lcd_plugin.bench.planned import PlannedMethod, Target
 from lcd_plugin.bench.suite import Suite
+from lcd_plugin.data.cohort import Task
+from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import Store
 from lcd_plugin.errors import ConfigError, DataError, LcdBenchError, PluginError
 
 log = logging.getLogger(__name__)
+
+# Of the datasets a recipe can change how records are shaped, and nothing else.
+OpenedStores = dict[tuple[str, DataSettings], Store]
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,16 @@ class UsableData:
     unavailable: dict[str, str]
 
 
-def usable_data(suite: Suite, methods: dict[str, PlannedMethod], progress: Progress) -> UsableData:
+def usable_data(
+    suite: Suite, methods: dict[str, PlannedMethod], progress: Progress, opened: OpenedStores
+) -> UsableData:
     """Open and check the datasets of a suite; one that cannot be used costs no other.
 
     Args:
         suite: the resolved suite.
         methods: the methods that will run.
         progress: called while records are prepared.
+        opened: stores that other recipes have opened; those of this one are added.
 
     Raises:
         ConfigError: a setting is impossible, or leaves no dataset.
@@ -55,7 +63,7 @@ def usable_data(suite: Suite, methods: dict[str, PlannedMethod], progress: Progr
     check_roles(suite)
     names = dict.fromkeys((*suite.pretrained_on, *suite.datasets))
     problems: dict[str, LcdBenchError] = {}
-    stores = _open(names, suite, progress, problems)
+    stores = _open(names, suite, progress, opened, problems)
     sources = _sources(suite, methods, stores, problems)
     targets = _scored(suite, stores, problems)
     if not suite.pretrain_datasets:
@@ -74,13 +82,20 @@ def usable_data(suite: Suite, methods: dict[str, PlannedMethod], progress: Progr
 
 
 def _open(
-    names: Iterable[str], suite: Suite, progress: Progress, problems: dict[str, LcdBenchError]
+    names: Iterable[str],
+    suite: Suite,
+    progress: Progress,
+    opened: OpenedStores,
+    problems: dict[str, LcdBenchError],
 ) -> dict[str, Store]:
     """Stores by name; a setting that a dataset does not have raises, for the user to correct."""
     stores = {}
     for name in names:
+        shape = name, suite.data
         try:
-            stores[name] = open_store(name, suite, progress)
+            if shape not in opened:
+                opened[shape] = open_store(name, suite, progress)
+            stores[name] = opened[shape]
         except (DataError, PluginError) as error:
             problems[f"dataset {name}"] = error
     return stores
@@ -108,16 +123,32 @@ def _sources(
 def _scored(
     suite: Suite, stores: dict[str, Store], problems: dict[str, LcdBenchError]
 ) -> dict[str, Target]:
-    found = {}
+    found: dict[str, Target] = {}
     for name in suite.datasets:
         if name in stores:
             try:
                 tasks = chosen_tasks(stores[name], suite, name)
                 check_scoring(suite, stores[name], tasks)
-                fractions, too_small = usable_fractions(suite, stores[name], tasks)
             except ConfigError as error:
                 problems.setdefault(f"dataset {name}", error)
             else:
-                found[name] = Target(stores[name], tasks, fractions)
-                problems |= {f"dataset {name}, {what}": why for what, why in too_small.items()}
+                target = _target(suite, name, stores[name], tasks, problems)
+                found |= {name: target} if target.tasks else {}
     return found
+
+
+def _target(
+    suite: Suite,
+    name: str,
+    store: Store,
+    tasks: tuple[Task, ...],
+    problems: dict[str, LcdBenchError],
+) -> Target:
+    """A dataset with the label fractions that each of its tasks has records for."""
+    fractions = {}
+    for task in tasks:
+        usable, too_small = usable_fractions(suite, store, task)
+        problems |= {f"dataset {name}/{task.name}, {what}": e for what, e in too_small.items()}
+        if usable:
+            fractions[task.name] = usable
+    return Target(store, tuple(task for task in tasks if task.name in fractions), fractions)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lcd_plugin.bench.datasets import pretrain_rows
 from lcd_plugin.bench.lead_subsets import leads_of
 from lcd_plugin.bench.planned import PlannedMethod
@@ -15,7 +12,7 @@ from lcd_plugin.data.cohort import SPLITS, Task
 from lcd_plugin.data.leaks import check_parts, check_transfer
 from lcd_plugin.data.store import Store
 from lcd_plugin.errors import ConfigError
-from lcd_plugin.evaluate.label_subsets import label_subset
+from lcd_plugin.evaluate.label_subsets import cut, label_order
 from lcd_plugin.pretrain.engine import check_batch
 from lcd_plugin.views.leads import ALL_LEADS
 
@@ -73,49 +70,33 @@ def check_scoring(suite: Suite, store: Store, tasks: tuple[Task, ...]) -> None:
 
 
 def usable_fractions(
-    suite: Suite, store: Store, tasks: tuple[Task, ...]
+    suite: Suite, store: Store, task: Task
 ) -> tuple[tuple[float, ...], dict[str, ConfigError]]:
-    """Label fractions that leave every class of a dataset something to learn from.
+    """Label fractions that leave every class of a task something to learn from.
 
     Args:
         suite: fractions, counts and seeds of label subsets.
         store: the dataset that is scored.
-        tasks: its tasks with the classes that are scored.
+        task: the task with the classes that are scored.
 
     Returns:
         The fractions, ascending, counts as shares of the labelled training records; and why the
         others cannot be used, by what was asked for.
-
-    Raises:
-        ConfigError: none can be used.
     """
-    parts = [(task, store.labels(task, "train")) for task in tasks]
-    targets = [(task, labels.targets[labels.first]) for task, labels in parts]
-    asked = {f"{100 * f:.4g}% of labels": f for f in suite.label_fractions}
-    for count in suite.label_counts:
-        asked[f"{count} labels"] = count / len(targets[0][1])
-    usable, problems = [], {}
-    for name, fraction in asked.items():
+    labels = store.labels(task, "train")
+    targets = labels.targets[labels.first]
+    orders = [label_order(targets, seed) for seed in suite.label_seeds or suite.seeds]
+    usable, problems = set[float](), {}
+    for amount in (*suite.label_fractions, *suite.label_counts):
+        counted = isinstance(amount, int)
         try:
-            for task, labelled in targets:
-                _check_fraction(suite, task, labelled, fraction)
+            for order in orders:
+                cut(targets, order, amount, task.classes)
         except ConfigError as error:
-            problems[name] = error
+            problems[f"{amount} labels" if counted else f"{100 * amount:.4g}% of labels"] = error
         else:
-            usable.append(fraction)
-    if not usable:
-        raise next(iter(problems.values()))
-    return tuple(sorted(set(usable))), problems
-
-
-def _check_fraction(suite: Suite, task: Task, targets: NDArray[np.int8], fraction: float) -> None:
-    if fraction > 1:
-        raise ConfigError(
-            f"{task.name} has {len(targets)} labelled training records, fewer than "
-            f"{round(fraction * len(targets))}; use a smaller label count."
-        )
-    for seed in suite.label_seeds or suite.seeds:
-        label_subset(targets, fraction, seed, task.classes)
+            usable.add(amount / len(targets) if counted else amount)
+    return tuple(sorted(usable)), problems
 
 
 def check_leaks(

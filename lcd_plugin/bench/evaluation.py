@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,28 @@ from lcd_plugin.bench.plan import Plan, Setup
 from lcd_plugin.bench.planned import EvaluateCell, protocol_of
 from lcd_plugin.bench.pretraining import ENCODER, snapshot_file
 from lcd_plugin.bench.results import EvaluateResult, pack_arrays
-from lcd_plugin.data.cohort import Task
+from lcd_plugin.data.cohort import SPLITS, Task
 from lcd_plugin.data.store import Labels, Store
 from lcd_plugin.encoders import LeadwiseEncoder, create_encoder, load_encoder
 from lcd_plugin.evaluate.features import extract_features, extract_tokens
-from lcd_plugin.evaluate.label_subsets import label_subset
+from lcd_plugin.evaluate.label_subsets import cut, label_order
 from lcd_plugin.evaluate.metrics import METRICS, choose_thresholds, macro, per_class
 from lcd_plugin.evaluate.protocols.base import Part, Prediction, Protocol, Subset, Work
-from lcd_plugin.timing import Phases
 
 Computed = tuple[EvaluateCell, EvaluateResult, dict[str, bytes]]
 Parts = dict[str, Labels]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Cells of one group, with all that their scores are made from."""
+
+    cells: Sequence[EvaluateCell]
+    task: Task
+    parts: Parts
+    work: Work
+    n_labels: list[int]
+    read_s: float
 
 
 class Evaluator:
@@ -42,66 +54,79 @@ class Evaluator:
         self._plan = plan
         self._pretrained = pretrained
         self._device = device
-        self._kept: tuple[tuple[Any, ...], NDArray[Any]] | None = None
+        self._kept: tuple[tuple[Any, ...], NDArray[np.int64], NDArray[Any]] | None = None
+        self._orders: dict[tuple[str, str, int], NDArray[np.int64]] = {}
 
-    def compute(self, cells: Sequence[EvaluateCell]) -> Iterator[Computed]:
-        """Score an encoder with several label subsets; each score as soon as it is there.
+    def forget(self) -> None:
+        """Free what was read: a pretraining needs the memory."""
+        self._kept = None
+
+    def prepare(self, cells: Sequence[EvaluateCell]) -> Exam:
+        """Read an encoder's records; what fails here fails for all of the cells.
 
         Args:
             cells: of one group (`EvaluateCell.group`).
 
-        Yields:
-            Each cell with its result and its files by name.
+        Raises:
+            ConfigError: the encoder cannot be read in the way that the protocol needs.
+            DataError: the encoder's file cannot be read.
+            FloatingPointError: a feature is not finite.
         """
+        start = time.perf_counter()
         first = cells[0]
         setup = self._plan.setups[first.recipe]
         store = setup.stores[first.dataset]
         task = next(t for t in setup.tasks[first.dataset] if t.name == first.task)
-        protocol, settings = protocol_of(first.protocol, setup.suite)
-        parts: Parts = {s: store.labels(task, s) for s in ("train", "validation", "test")}
-        phases = Phases()
-        with phases.phase("read"):
-            work, n_labels = self._work(cells, setup, store, task, parts, protocol)
-        start = time.perf_counter()
-        for cell, n, prediction in zip(
-            cells, n_labels, protocol.predict(work, settings), strict=True
-        ):
-            # Reading is counted once, with the first; so is what a protocol solves for all at once.
-            seconds = {**phases.seconds, "fit": time.perf_counter() - start}
-            result, files = _scored(cell, task, parts, n, prediction, seconds)
-            yield cell, result, files
-            phases, start = Phases(), time.perf_counter()
-
-    def _work(
-        self,
-        cells: Sequence[EvaluateCell],
-        setup: Setup,
-        store: Store,
-        task: Task,
-        parts: Parts,
-        protocol: Protocol,
-    ) -> tuple[Work, list[int]]:
-        first, train = cells[0], parts["train"]
+        protocol, _ = protocol_of(first.protocol, setup.suite)
+        parts: Parts = {s: store.labels(task, s) for s in SPLITS}
         encoder = self._encoder(first, setup)
         leads = leads_of(first.leads, store.manifest.data.leads)
-        inputs = self._inputs(first, protocol, encoder, store)
-        read = {s: _shown(inputs, labels.rows, leads, protocol) for s, labels in parts.items()}
-        targets = train.targets[train.first]
-        chosen = [
-            label_subset(targets, cell.label_fraction, cell.label_seed, task.classes)
-            for cell in cells
-        ]
+        rows, inputs = self._inputs(first, protocol, encoder, store, setup.tasks[first.dataset])
+        read = {
+            split: _shown(inputs, np.searchsorted(rows, labels.rows), leads, protocol)
+            for split, labels in parts.items()
+        }
+        subsets = [self._subset(cell, store, task, parts["train"]) for cell in cells]
         work = Work(
             encoder=encoder,
-            train=Part(read["train"], train.targets),
+            train=Part(read["train"], parts["train"].targets),
             validation=Part(read["validation"], parts["validation"].targets),
             test_inputs=read["test"],
             kind=task.kind,
-            subsets=tuple(Subset(train.windows_of(rows), first.seed) for rows in chosen),
+            subsets=tuple(
+                Subset(parts["train"].windows_of(labelled), first.seed) for labelled in subsets
+            ),
             device=self._device,
             precision=self._plan.precision,
         )
-        return work, [len(rows) for rows in chosen]
+        sizes = [len(labelled) for labelled in subsets]
+        return Exam(cells, task, parts, work, sizes, time.perf_counter() - start)
+
+    def compute(self, exam: Exam) -> Iterator[Computed]:
+        """Score the encoder with each label subset.
+
+        Yields:
+            Each cell with its result and its files by name, as soon as it is there.
+        """
+        first = exam.cells[0]
+        protocol, settings = protocol_of(first.protocol, self._plan.setups[first.recipe].suite)
+        seconds, start = {"read": exam.read_s}, time.perf_counter()
+        predictions = protocol.predict(exam.work, settings)
+        for cell, n, prediction in zip(exam.cells, exam.n_labels, predictions, strict=True):
+            # Reading is counted once, with the first; so is what a protocol solves for all at once.
+            seconds["fit"] = time.perf_counter() - start
+            result, files = _scored(cell, exam.task, exam.parts, n, prediction, seconds)
+            yield cell, result, files
+            seconds, start = {}, time.perf_counter()
+
+    def _subset(
+        self, cell: EvaluateCell, store: Store, task: Task, train: Labels
+    ) -> NDArray[np.int64]:
+        targets = train.targets[train.first]
+        which = store.manifest.fingerprint, task.name, cell.label_seed
+        if which not in self._orders:
+            self._orders[which] = label_order(targets, cell.label_seed)
+        return cut(targets, self._orders[which], cell.label_fraction, task.classes)
 
     def _encoder(self, cell: EvaluateCell, setup: Setup) -> LeadwiseEncoder:
         if cell.pretrain_key is not None:
@@ -113,29 +138,37 @@ class Evaluator:
             return LeadwiseEncoder(create_encoder(cell.encoder, **settings)).eval()
 
     def _inputs(
-        self, cell: EvaluateCell, protocol: Protocol, encoder: LeadwiseEncoder, store: Store
-    ) -> NDArray[Any]:
-        """What a protocol reads of all records and prepared leads: (records, leads, ...)."""
+        self,
+        cell: EvaluateCell,
+        protocol: Protocol,
+        encoder: LeadwiseEncoder,
+        store: Store,
+        tasks: tuple[Task, ...],
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Rows with a label in any of the tasks, and what a protocol reads of all their leads."""
         if protocol.reads == "signals":
-            return store.signals
+            return np.arange(len(store.signals)), store.signals
         assert cell.pretrain_key is not None, "only trained or calibrated encoders are probed"
         wanted = (cell.pretrain_key, cell.snapshot, store.manifest.fingerprint, protocol.reads)
         if self._kept is None or self._kept[0] != wanted:
             self._kept = None  # the old ones need not lie beside the new ones
+            labelled = [store.labels(task, split).rows for task in tasks for split in SPLITS]
+            rows = np.unique(np.concatenate(labelled))
             if protocol.reads == "tokens":
-                read: NDArray[Any] = extract_tokens(encoder, store.signals, self._device)
+                read: NDArray[Any] = extract_tokens(encoder, store.signals, self._device, rows)
             else:
-                features = extract_features(encoder, store.signals, self._device)
+                features = extract_features(encoder, store.signals, self._device, rows)
                 read = features.reshape(len(features), store.signals.shape[1], -1)
-            self._kept = wanted, read
-        return self._kept[1]
+            self._kept = wanted, rows, read
+        return self._kept[1:]
 
 
 def _shown(
-    inputs: NDArray[Any], rows: NDArray[np.int64], leads: list[int], protocol: Protocol
+    inputs: NDArray[Any], places: NDArray[np.intp], leads: list[int], protocol: Protocol
 ) -> NDArray[Any]:
-    """The inputs of some rows, with the leads that the encoder is shown."""
-    shown = inputs[rows] if leads == list(range(inputs.shape[1])) else inputs[rows][:, leads]
+    """The inputs of some records, with the leads that the encoder is shown."""
+    every = leads == list(range(inputs.shape[1]))
+    shown: NDArray[Any] = inputs[places] if every else inputs[places[:, None], leads]
     return shown.reshape(len(shown), -1) if protocol.reads == "features" else shown
 
 

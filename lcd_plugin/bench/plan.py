@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from lcd_plugin.bench.available import UsableData, usable_data
+from lcd_plugin.bench.available import OpenedStores, UsableData, usable_data
 from lcd_plugin.bench.datasets import Progress
 from lcd_plugin.bench.planned import CellMaker, EvaluateCell, PlannedMethod, PretrainCell
 from lcd_plugin.bench.suite import Suite, explain
@@ -19,6 +20,8 @@ from lcd_plugin.errors import ConfigError, PluginError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,21 @@ def make_plan(
     pretrain: dict[str, PretrainCell] = {}
     evaluate: dict[str, EvaluateCell] = {}
     unavailable: dict[str, str] = {}
+    opened: OpenedStores = {}
     for recipe in suite.recipes or ("",):
         own = suite.under(recipe) if recipe else suite
         methods, without = _load_methods(own)
         for name in own.encoders:
             create_encoder(name, **own.settings.get(name, {}))
-        data = usable_data(own, methods, progress)
+        data = usable_data(own, methods, progress, opened)
         tasks = {name: target.tasks for name, target in data.targets.items()}
         setups[recipe] = Setup(own, data.stores, tasks, methods)
+        before = len(evaluate)
         for cell in _cells(own, recipe, methods, data, trained):
             known: dict[str, Any] = pretrain if isinstance(cell, PretrainCell) else evaluate
             known.setdefault(cell.key, cell)
+        if len(evaluate) == before:
+            log.warning("The recipe '%s' changes nothing that these methods depend on.", recipe)
         unavailable |= {
             f"{title}{f' ({recipe})' if recipe else ''}": reason
             for title, reason in (without | data.unavailable).items()

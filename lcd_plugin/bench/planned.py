@@ -20,7 +20,8 @@ from lcd_plugin.pretrain.settings import EngineSettings
 
 # Raise it when the numbers of a pretraining change for equal settings.
 ENGINE_VERSION = 2
-SCRATCH = "scratch"
+# Of the supervised baseline: the protocol that trains it, from fresh weights.
+SCRATCH = {"scratch": "finetune", "scratch-paper": "finetune-paper"}
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,12 @@ class Target:
     Attributes:
         store: the dataset.
         tasks: its tasks.
-        fractions: label fractions that it has enough records for, ascending.
+        fractions: label fractions that each task has enough records for, ascending, by its name.
     """
 
     store: Store
     tasks: tuple[Task, ...]
-    fractions: tuple[float, ...]
+    fractions: dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class EvaluateCell:
     Attributes:
         recipe: of the suite; "" where it has none.
         dataset: the dataset that is scored.
-        protocol: the suite's protocol, or `scratch` for the supervised baseline.
+        protocol: the suite's protocol, or one of `SCRATCH` for the supervised baseline.
         leads: leads that the encoder is shown, as the suite calls them.
         label_fraction: share of the labelled training records.
         label_seed: of the label subset.
@@ -172,6 +173,7 @@ class CellMaker:
                 **_rounding(suite.engine),
             }
             if suite.snapshots:
+                # They change no number, but a result without their files has nothing to score.
                 identity["snapshots"] = list(suite.snapshots)
         name, dataset = method.spec.name, store.manifest.dataset
         return PretrainCell(identity, self.recipe, name, self.encoder, dataset, self.seed)
@@ -186,13 +188,17 @@ class CellMaker:
             target: what it is scored on.
             pretraining: where the encoder comes from; None for a supervised baseline.
         """
-        protocols: tuple[str, ...] = self.suite.protocols if pretraining is not None else (SCRATCH,)
+        protocols: tuple[str, ...] = self.suite.protocols
+        if pretraining is None:
+            # Beside the paper's protocols stands training from scratch with the paper's settings.
+            paper = [p.endswith("-paper") for p in protocols]
+            protocols = ("scratch",) * (not all(paper)) + ("scratch-paper",) * any(paper)
         return [
             self._evaluation(method, target.store, task, protocol, leads, labels, pretraining)
             for task in target.tasks
             for protocol in protocols
             for leads in self.suite.lead_subsets
-            for labels in self._labels(protocol, target.fractions)
+            for labels in self._labels(protocol, target.fractions[task.name])
         ]
 
     def snapshots(
@@ -206,8 +212,8 @@ class CellMaker:
         probes = [p for p in self.suite.protocols if not PROTOCOLS[p].trains_encoder]
         if pretraining is None or method.spec.kind != "pretraining" or not probes:
             return []
-        labels = self._labels(probes[0], target.fractions[-1:])[0]
         task, leads = target.tasks[0], self.suite.lead_subsets[0]
+        labels = self._labels(probes[0], target.fractions[task.name][-1:])[0]
         return [
             self._evaluation(
                 method, target.store, task, probes[0], leads, labels, pretraining, share
@@ -296,10 +302,12 @@ class CellMaker:
 
 def protocol_of(name: str, suite: Suite) -> tuple[Protocol, BaseModel]:
     """How a cell is scored, with the settings of it."""
-    if name == SCRATCH:
-        # Fine-tuning in which no layer knows anything yet, so that all learn at the same rate.
-        return PROTOCOLS["finetune"], suite.finetune.model_copy(update={"layer_decay": 1.0})
-    return PROTOCOLS[name], suite.settings_of(name)
+    protocol = PROTOCOLS[SCRATCH.get(name, name)]
+    settings = suite.settings_of(protocol.name)
+    if name == "scratch":
+        # No layer knows anything yet, so that all of them learn at the same rate.
+        settings = settings.model_copy(update={"layer_decay": 1.0})
+    return protocol, settings
 
 
 def _rounding(engine: EngineSettings) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
 from lcd_plugin.pretrain.job import Snapshot
 from lcd_plugin.pretrain.records import Records
+from lcd_plugin.pretrain.snapshots import snapshot_epochs
 
 ENCODER = "encoder.safetensors"
 # State of a pretraining that is under way.
@@ -52,6 +53,7 @@ def compute_pretraining(
     store, planned = setup.stores[cell.dataset], setup.methods[cell.method]
     settings = setup.suite.settings.get(cell.encoder, {})
     data = store.manifest.data
+    trained = planned.spec.kind == "pretraining"
     encoder_file = partial(
         save_encoder,
         name=cell.encoder,
@@ -78,14 +80,14 @@ def compute_pretraining(
         seed=cell.seed,
         device=device,
         precision=plan.precision,
-        train=planned.spec.kind == "pretraining",
+        train=trained,
         engine=setup.suite.engine,
         checkpoint=folder / CHECKPOINT,
         progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
         snapshots=setup.suite.snapshots,
         keep=keep,
     )
-    kept = _kept(folder) if outcome.updates else {}
+    kept = _kept(folder, setup.suite.snapshots, setup.suite.pretrain.epochs) if trained else {}
     result = PretrainResult(
         key=cell.key,
         identity=cell.identity,
@@ -96,7 +98,7 @@ def compute_pretraining(
         peak_memory_mb=outcome.peak_memory_mb,
         final_loss=outcome.history[-1]["loss"] if outcome.history else None,
         engine=asdict(outcome.how),
-        snapshots=tuple(sorted((entry for entry, _ in kept.values()), key=lambda e: e.share)),
+        snapshots=tuple(entry for entry, _ in kept.values()),
     )
     own = {ENCODER: encoder_file(outcome.encoder), "history.csv": _csv(outcome.history)}
     return result, own | {name: content for name, (_, content) in kept.items()}
@@ -118,10 +120,13 @@ def _entry(snapshot: Snapshot) -> SnapshotEntry:
     )
 
 
-def _kept(folder: Path) -> dict[str, tuple[SnapshotEntry, bytes]]:
-    """Snapshots in a folder, with what they say of themselves; some are of before a restart."""
+def _kept(
+    folder: Path, shares: tuple[float, ...], epochs: int
+) -> dict[str, tuple[SnapshotEntry, bytes]]:
+    """Snapshots with what they say of themselves; some may be of before a restart."""
     found = {}
-    for path in sorted(folder.glob("snapshot-*.safetensors")):
+    for share in snapshot_epochs(shares, epochs).values():
+        path = folder / snapshot_file(share)
         entry = SnapshotEntry.model_validate(load_encoder(path).notes["snapshot"])
         found[path.name] = entry, path.read_bytes()
     return found

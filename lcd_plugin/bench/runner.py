@@ -114,9 +114,11 @@ class Runner:
             todo = [cell for cell in unit if not self._known(cell, outcome)]
             pretraining = [cell for cell in todo if isinstance(cell, PretrainCell)]
             for cell in pretraining:
+                evaluator.forget()
                 self._pretrain(cell, outcome)
-            if not pretraining:
-                self._evaluate([c for c in todo if isinstance(c, EvaluateCell)], evaluator, outcome)
+            evaluations = [cell for cell in todo if isinstance(cell, EvaluateCell)]
+            if evaluations:
+                self._evaluate(evaluations, evaluator, outcome)
         return outcome
 
     def _in_order(self) -> list[list[Cell]]:
@@ -152,37 +154,34 @@ class Runner:
         self, cells: Sequence[EvaluateCell], evaluator: Evaluator, outcome: RunSummary
     ) -> None:
         """Compute a group; if that fails, each cell that is left by itself."""
-        if cells and not self._encoder_is_there(cells[0]):
+        if not self._encoder_is_there(cells[0]):
             for cell in cells:
                 self._ended(cell, "blocked", "its pretraining failed", outcome)
             return
-        left, computed = list(cells), evaluator.compute(tuple(cells))
-        while left:
+        started = now()
+        try:
+            exam = evaluator.prepare(cells)
+        except Exception as error:  # of the encoder, and so of all of its scores
+            for cell in cells:
+                self._failed(cell, error, started, outcome)
+            return
+        left, computed = list(cells), evaluator.compute(exam)
+        while left and not self._enough(outcome):
             self._listen(CellEvent(left[0], "started"))
             started = now()
             try:
                 cell, result, files = next(computed)
             except Exception as error:
-                self._apart(left, error, started, evaluator, outcome)
+                if len(left) == 1:
+                    self._failed(left[0], error, started, outcome)
+                    return
+                # Computing cells together failed: find out which of them it was.
+                for one in left:
+                    if not self._enough(outcome):
+                        self._evaluate([one], evaluator, outcome)
                 return
             self._done(cell, result, files, started, outcome)
             left.remove(cell)
-
-    def _apart(
-        self,
-        cells: Sequence[EvaluateCell],
-        error: Exception,
-        started: str,
-        evaluator: Evaluator,
-        outcome: RunSummary,
-    ) -> None:
-        """Computing cells together failed: find out which of them it was."""
-        if len(cells) == 1:
-            self._failed(cells[0], error, started, outcome)
-            return
-        for cell in cells:
-            if not self._enough(outcome):
-                self._evaluate([cell], evaluator, outcome)
 
     def _enough(self, outcome: RunSummary) -> bool:
         return self._fail_fast and outcome.counts["failed"] > 0

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lcd_plugin.bench.recipes import BUNDLED, CHANGEABLE
+from lcd_plugin.bench.recipes import CHANGEABLE, choose, overridden
 from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.errors import ConfigError, suggest
@@ -155,16 +155,6 @@ class Suite(BaseModel):
         known = {ALL_LEADS, *LEAD_SUBSETS}
         return tuple(v if v in known else canonical_lead(v) for v in values)
 
-    @field_validator("recipes", mode="before")
-    @classmethod
-    def _bundled_by_name(cls, given: Any) -> Any:
-        if not isinstance(given, (list, tuple)):
-            return given
-        for name in given:
-            if name not in BUNDLED:
-                raise ValueError(f"there is no recipe '{name}'{suggest(str(name), BUNDLED)}")
-        return {name: BUNDLED[name] for name in given}
-
     @field_validator("recipes")
     @classmethod
     def _changeable(cls, recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -173,6 +163,11 @@ class Suite(BaseModel):
                 if key not in CHANGEABLE:
                     raise ValueError(
                         f"recipe '{name}' cannot change '{key}', only {', '.join(CHANGEABLE)}"
+                    )
+            for plugin in changes.get("settings", {}):
+                if plugin in {*DATASETS.names(), *ENCODERS.names()}:
+                    raise ValueError(
+                        f"recipe '{name}' cannot change '{plugin}', only settings of methods"
                     )
         return recipes
 
@@ -199,17 +194,26 @@ def load_suite(
         ConfigError: no such suite, not TOML, an unknown key or an impossible value.
     """
     document = _read(name) if name is not None else {}
+    flags = dict(flags or {})
+    # First, so that `--set` can change a recipe that a flag names.
+    document["recipes"] = choose(document.get("recipes", {}), flags.pop("recipes", None))
     for assignment in assignments:
         path, value = _assignment(assignment)
+        if overridden(path, document["recipes"]):
+            key, recipe = ".".join(path), next(iter(document["recipes"]))
+            raise ConfigError(
+                f"--set {assignment} would change nothing, since every recipe sets {key} itself; "
+                f"use --set recipes.{recipe}.{key}=..."
+            )
         _merge(document, _nest(path, value))
-    _merge(document, flags or {})
+    _merge(document, flags)
     try:
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise ConfigError(explain(error, Suite)) from error
     _check_names(suite)
     for recipe in suite.recipes:
-        suite.under(recipe)
+        _check_names(suite.under(recipe))
     return suite
 
 
@@ -268,6 +272,11 @@ def _check_names(suite: Suite) -> None:
     for name in suite.settings:
         if name not in known:
             raise ConfigError(f"settings.{name}: nothing has that name{suggest(name, known)}")
+    for task in suite.tasks:
+        dataset, slash, _ = task.partition("/")
+        if slash and dataset not in suite.datasets:
+            near = suggest(dataset, suite.datasets)
+            raise ConfigError(f"tasks: no dataset '{dataset}' is scored{near}")
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:

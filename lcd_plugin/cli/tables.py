@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from lcd_plugin.report.exports import (
     not_beating_random,
+    rank_head,
     rank_text,
     ranked,
     seeds_text,
@@ -35,7 +37,8 @@ def print_board(board: Leaderboard) -> None:
         first = rows[0]
         console.print(
             f"{seeds_text(rows)}, {first.n_test} test records, 95 % bootstrap interval over "
-            f"patients; = cannot be told apart from another (paired permutation test, Holm)",
+            f"patients; = cannot be told apart from another (paired permutation test over "
+            f"patients, Holm; of these encoders and label subsets)",
             style="dim",
         )
         behind = not_beating_random(rows)
@@ -59,7 +62,7 @@ def _table(title: str, rows: list[Row]) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("rank", justify="right")
+    table.add_column(rank_head(rows).replace(" at ", "\nat "), justify="right")
     table.add_column("method", no_wrap=True)
     full = fractions if len(fractions) <= FULL else fractions[-1:]
     for fraction in fractions:
@@ -76,7 +79,7 @@ def _table(title: str, rows: list[Row]) -> Table:
         wall = "" if best.kind == "supervised" else f"{best.pretrain_wall_s:.1f}"
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
         cost = [wall, speed] if full == fractions else [wall]
-        table.add_row(rank_text(best), name, *scores, *cost)
+        table.add_row(rank_text(best, fractions[-1]), name, *scores, *cost)
     return table
 
 
@@ -84,6 +87,6 @@ def _score(row: Row | None, full: bool) -> Text:
     if row is None:
         return Text("-")
     mean = f"{row.mean:.3f}"
-    if not full:
+    if not full or not math.isfinite(row.ci_low):
         return Text(mean)
     return Text.assemble(f"{mean}\n", (f"{row.ci_low:.3f}-{row.ci_high:.3f}", "dim"))

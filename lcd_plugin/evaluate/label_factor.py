@@ -36,7 +36,10 @@ class Factors:
 
 @dataclass(frozen=True)
 class FactorEstimate:
-    """A label factor with its 95 % interval; the fields are those of the report's `LabelFactor`."""
+    """A label factor with its 95 % interval; the fields are those of the report's `LabelFactor`.
+
+    The ends are NaN where there are too few patients for an interval.
+    """
 
     factor: float
     ci_low: float
@@ -123,9 +126,10 @@ def estimate_factor(
     """
     point = label_factor(n_labels, np.array([score]), baseline_labels, baseline[None])
     factors = label_factor(n_labels, score_draws, baseline_labels, baseline_draws)
+    factor, bound = float(point.factor[0]), _bound(point, 0)
     known = np.flatnonzero(~np.isnan(factors.factor))
     if not len(known):
-        factors, known = point, np.array([0])
+        return FactorEstimate(factor, math.nan, math.nan, bound, "exact", "exact")
     # The ends are draws themselves, so that each of them is known to lie beyond the curve or not.
     # Of equal factors those below the curve come first and those above it last.
     side = factors.more.astype(int) - factors.less
@@ -133,10 +137,10 @@ def estimate_factor(
     low, high = np.percentile(np.arange(len(order)), INTERVAL)
     low_draw, high_draw = order[math.floor(low)], order[math.ceil(high)]
     return FactorEstimate(
-        factor=float(point.factor[0]),
+        factor=factor,
         ci_low=float(factors.factor[low_draw]),
         ci_high=float(factors.factor[high_draw]),
-        bound=_bound(point, 0),
+        bound=bound,
         low_bound=_bound(factors, low_draw),
         high_bound=_bound(factors, high_draw),
     )

@@ -89,7 +89,7 @@ def label_subsets(
                 f"merge it with another."
             )
     order = label_order(targets, seed)
-    return [_cut(targets, order, amount, classes) for amount in amounts]
+    return [cut(targets, order, amount, classes) for amount in amounts]
 
 
 def label_subset(
@@ -99,12 +99,13 @@ def label_subset(
     return label_subsets(targets, [amount], seed, classes)[0]
 
 
-def _cut(
+def cut(
     targets: NDArray[np.int8],
     order: NDArray[np.int64],
     amount: float | int,
     classes: tuple[str, ...],
 ) -> NDArray[np.int64]:
+    """The beginning of an order that an amount of labels may use; see `label_subsets`."""
     counted = isinstance(amount, int | np.integer)
     size = int(amount) if counted else round(amount * len(order))
     if size > len(order):

@@ -21,8 +21,11 @@ Weights: TypeAlias = NDArray[np.floating]
 
 RANKING = ("auroc", "auprc")
 DECIDING = ("f1", "balanced_accuracy")
-CALIBRATION = ("ece",)
-METRICS = (*RANKING, *DECIDING, *CALIBRATION)
+# What methods are ranked by. The calibration error only describes: its estimate is biased upwards
+# by the noise in its bins (Kumar et al., NeurIPS 2019), so that no bootstrap interval covers the
+# truth, and two methods that swap predictions mix their scores in a bin, which no null has.
+TESTED = (*RANKING, *DECIDING)
+METRICS = (*TESTED, "ece")
 LOWER_IS_BETTER = frozenset({"ece"})
 # Classes with fewer test positives are left out of the second macro mean.
 RARE = 10
@@ -51,11 +54,11 @@ def per_class_many(
     """Several metrics of the same predictions, which share their work.
 
     Args:
-        metrics: names from `METRICS`.
+        metrics: names from `METRICS`; those of decisions (`DECIDING`) judge each class against the
+            rest at its own threshold, also where every record has one class.
         targets: 0 or 1, shape (records, classes).
         scores: the same shape; probabilities for `ece`.
-        thresholds: from `choose_thresholds`, shape (classes,); only the metrics of decisions
-            (`DECIDING`) need them.
+        thresholds: from `choose_thresholds`, shape (classes,); only metrics of decisions need them.
         weights: not negative, shape (records, draws); their type is that of the computation
             (float32 is exact for counts whose sums stay below 2**24). None for the plain value.
 
@@ -75,9 +78,11 @@ def per_class_many(
     if weights is None:
         weights = np.ones((len(targets), 1))
     found: dict[str, Floats] = {}
-    if set(metrics) & set(RANKING):
-        columns = [_ranking(targets[:, k], scores[:, k], weights) for k in range(targets.shape[1])]
-        found |= dict(zip(RANKING, np.stack(columns, axis=-1), strict=True))
+    ranking = [metric for metric in metrics if metric in RANKING]
+    if ranking:
+        classes = zip(targets.T, scores.T, strict=True)
+        columns = [_ranking(ranking, target, score, weights) for target, score in classes]
+        found |= {metric: np.stack([c[metric] for c in columns], axis=-1) for metric in ranking}
     if set(metrics) & set(DECIDING):
         if thresholds is None:
             raise ValueError("F1 and balanced accuracy need thresholds.")
@@ -114,9 +119,12 @@ def choose_thresholds(
 
 
 def _ranking(
-    target: NDArray[np.int8], score: NDArray[np.floating], weights: Weights
-) -> tuple[Floats, Floats]:
-    """AUROC and average precision of one class, each of shape (draws,).
+    metrics: Sequence[str],
+    target: NDArray[np.int8],
+    score: NDArray[np.floating],
+    weights: Weights,
+) -> dict[str, Floats]:
+    """AUROC, average precision or both of one class, each of shape (draws,).
 
     Walks down the distinct scores that a positive has, the steps. AUROC is the chance that a
     positive scores above a negative, a tie counting half (Hanley & McNeil, Radiology 1982);
@@ -125,8 +133,7 @@ def _ranking(
     """
     steps = np.unique(score[target == 1])
     if not len(steps):
-        nothing = np.full(weights.shape[1], np.nan)
-        return nothing, nothing
+        return {metric: np.full(weights.shape[1], np.nan) for metric in metrics}
     # Steps go down; a record is taken at the first that is not above it, or after all of them.
     step = len(steps) - np.searchsorted(steps, score, side="right")
     positive = _sums(weights, step, target == 1, len(steps))
@@ -136,16 +143,21 @@ def _ranking(
     negatives = taken[-1] - positives
     taken = taken[:-1]
 
-    # A precision of nothing taken is never read: no positive is at such a step.
-    precision = found / np.maximum(taken, np.finfo(taken.dtype).tiny)
-    area = np.einsum("gd,gd->d", positive, precision, dtype=np.float64)
-    above = np.subtract(taken, found, out=taken)
-    tied = (target == 0) & np.isin(score, steps)
-    if tied.any():
-        above -= _sums(weights, step, tied, len(steps)) / 2
-    losses = np.einsum("gd,gd->d", positive, above, dtype=np.float64)
-    pairs = positives * negatives
-    return _ratio(pairs - losses, pairs), _ratio(area, positives)
+    values: dict[str, Floats] = {}
+    if "auprc" in metrics:
+        # A precision of nothing taken is never read: no positive is at such a step.
+        precision = found / np.maximum(taken, np.finfo(taken.dtype).tiny)
+        area = np.einsum("gd,gd->d", positive, precision, dtype=np.float64)
+        values["auprc"] = _ratio(area, positives)
+    if "auroc" in metrics:
+        above = np.subtract(taken, found, out=taken)
+        tied = (target == 0) & np.isin(score, steps)
+        if tied.any():
+            above -= _sums(weights, step, tied, len(steps)) / 2
+        losses = np.einsum("gd,gd->d", positive, above, dtype=np.float64)
+        pairs = positives * negatives
+        values["auroc"] = _ratio(pairs - losses, pairs)
+    return values
 
 
 def _deciding(

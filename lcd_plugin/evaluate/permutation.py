@@ -3,25 +3,34 @@
 If two methods are equally good, it does not matter which of them made which of a patient's two sets
 of predictions. The test swaps them for random patients and asks how often the difference gets as
 large as the one that was seen.
+
+Swaps are drawn until that has happened often enough to tell that the difference is not rare (Besag
+& Clifford, Biometrika 1991): two methods that are alike need about a tenth of the swaps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, count, product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lcd_plugin.evaluate.metrics import CALIBRATION, DECIDING, RANKING, macro, per_class_many
+from lcd_plugin.evaluate.metrics import DECIDING, RANKING, TESTED, macro, per_class_many
 
 Floats: TypeAlias = NDArray[np.float64]
 
 PERMUTATIONS = 1000
+# Differences at least as large as the seen one after which no more swaps are drawn.
+ENOUGH = 20
+# Swaps that are computed together: few first, which most pairs of methods that are alike need no
+# more than; then many, since the sorting of each round costs as much as some hundred swaps.
+FIRST_ROUND = 100
+ROUND = 450
 # Equal differences can differ in their last digits, since sums are taken in another order.
 ROUNDING = 1e-7
 
@@ -33,10 +42,13 @@ class Predicted:
     Attributes:
         scores: shape (records, classes).
         thresholds: of decisions, shape (classes,).
+        seeds: of the pretraining and the label subset; runs of two methods with the same seeds
+            swap with each other.
     """
 
     scores: NDArray[np.floating]
     thresholds: NDArray[np.floating]
+    seeds: tuple[int, int] | None = None
 
 
 def paired_permutation(
@@ -47,59 +59,83 @@ def paired_permutation(
     b: Predicted | Sequence[Predicted],
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    enough: int = ENOUGH,
 ) -> float:
     """Two-sided p-value of the difference of two methods' macro metric.
 
     Args:
-        metric: one of `METRICS`.
+        metric: one of `TESTED`.
         targets: 0 or 1, shape (records, classes).
         patients: patient of each record, shape (records,).
         a, b: the methods' predictions, or those of each of their runs; the difference is that of
             the means over runs.
-        permutations: number of random swaps.
+        permutations: number of random swaps at most.
         seed: of the swaps; equal for all pairs that are compared with each other.
+        enough: swaps with a difference at least as large after which the test ends.
 
     Returns:
+        enough / (swaps until there were enough), or without as many
         (1 + swaps with a difference at least as large) / (1 + swaps); 1 where the metric is
         defined for no class.
     """
     lines = [[run] if isinstance(run, Predicted) else list(run) for run in (a, b)]
-    p_values = permutation_p_values([metric], targets, patients, lines, permutations, seed)
+    p_values = permutation_p_values({metric: permutations}, targets, patients, lines, seed, enough)
     return float(p_values[metric][0, 1])
 
 
 def permutation_p_values(
-    metrics: Sequence[str],
+    permutations: Mapping[str, int],
     targets: NDArray[np.int8],
     patients: NDArray[np.str_],
     lines: Sequence[Sequence[Predicted]],
-    permutations: int = PERMUTATIONS,
     seed: int = 0,
+    enough: int = ENOUGH,
 ) -> dict[str, Floats]:
     """The test of `paired_permutation` for every two of several methods and several metrics.
 
     Args:
-        metrics: names from `METRICS`.
+        permutations: metric from `TESTED` -> number of random swaps at most.
         targets: 0 or 1, shape (records, classes).
         patients: patient of each record, shape (records,).
         lines: the runs of each method.
-        permutations: number of random swaps.
         seed: of the swaps.
+        enough: swaps with a difference at least as large after which a test ends.
 
     Returns:
         For each metric the p-values, shape (lines, lines), with 1 on the diagonal.
+
+    Raises:
+        ValueError: a metric that is not tested.
     """
-    weights = _swap_weights(patients, permutations, seed)
+    unknown = [metric for metric in permutations if metric not in TESTED]
+    if unknown:
+        raise ValueError(f"'{unknown[0]}' is not tested; {', '.join(TESTED)} are.")
+    kinds = [RANKING, DECIDING]
+    pairs = list(combinations(range(len(lines)), 2))
+    shown = {kind: [[_shown(run, kind) for run in runs] for runs in lines] for kind in kinds}
+    shares = {(i, j): list(_pairing(lines[i], lines[j])) for i, j in pairs}
+    tests = {
+        (metric, pair): _Test(most, enough)
+        for metric, most in permutations.items()
+        for pair in pairs
+    }
     twice = np.concatenate([targets, targets])
-    found = {metric: np.ones((len(lines), len(lines))) for metric in metrics}
-    for kind in (RANKING, DECIDING, CALIBRATION):
-        asked = [metric for metric in metrics if metric in kind]
-        if not asked:
-            continue
-        shown = [[_shown(run, kind) for run in runs] for runs in lines]
-        for i, j in combinations(range(len(lines)), 2):
-            for metric, difference in _differences(asked, twice, shown[i], shown[j], weights):
-                found[metric][i, j] = found[metric][j, i] = _p_value(difference)
+    for number in count():
+        if all(test.p is not None for test in tests.values()):
+            break
+        swaps = ROUND if number else FIRST_ROUND
+        weights = _swap_weights(patients, swaps, [seed, number])
+        for kind, pair in product(kinds, pairs):
+            asked = [metric for metric in kind if metric in permutations]
+            undecided = [metric for metric in asked if tests[metric, pair].p is None]
+            if undecided:
+                a, b = (shown[kind][line] for line in pair)
+                differences = _differences(undecided, twice, a, b, shares[pair], weights)
+                for metric in undecided:
+                    tests[metric, pair].add(differences[metric])
+    found = {metric: np.ones((len(lines), len(lines))) for metric in permutations}
+    for (metric, (i, j)), test in tests.items():
+        found[metric][i, j] = found[metric][j, i] = test.p
     return found
 
 
@@ -115,7 +151,44 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def _swap_weights(patients: NDArray[np.str_], permutations: int, seed: int) -> NDArray[np.float32]:
+@dataclass
+class _Test:
+    """Two methods under one metric, until enough swaps are known.
+
+    Attributes:
+        most: swaps after which it ends.
+        enough: swaps with a difference at least as large as the seen one after which it ends.
+        swaps, as_large: so far, of both kinds.
+        p: None until it ends.
+    """
+
+    most: int
+    enough: int
+    swaps: int = 0
+    as_large: int = 0
+    p: float | None = None
+
+    def add(self, differences: Floats) -> None:
+        """Count more swaps: shape (1 + swaps,), the first without a swap."""
+        seen, swapped = abs(differences[0]), np.abs(differences[1:])[: self.most - self.swaps]
+        if np.isnan(seen):
+            self.p = 1.0
+            return
+        as_large = np.flatnonzero(swapped >= seen - ROUNDING)
+        missing = self.enough - self.as_large
+        if len(as_large) >= missing:
+            # The swap that completed them counts as the last one, also within a round.
+            self.p = self.enough / (self.swaps + int(as_large[missing - 1]) + 1)
+            return
+        self.swaps += len(swapped)
+        self.as_large += len(as_large)
+        if self.swaps == self.most:
+            self.p = (1 + self.as_large) / (1 + self.swaps)
+
+
+def _swap_weights(
+    patients: NDArray[np.str_], permutations: int, seed: int | Sequence[int]
+) -> NDArray[np.float32]:
     """Which of both methods' predictions the swapped methods consist of.
 
     The rows are the predictions of `a`, then those of `b`. A swapped method is this doubled test
@@ -141,9 +214,7 @@ def _shown(run: Predicted, kind: tuple[str, ...]) -> NDArray[np.floating]:
     """
     if kind == RANKING:
         return np.asarray(stats.rankdata(run.scores, axis=0), dtype=np.float64)
-    if kind == DECIDING:
-        return (run.scores >= run.thresholds).astype(np.float32)
-    return run.scores
+    return (run.scores >= run.thresholds).astype(np.float32)
 
 
 def _differences(
@@ -151,39 +222,40 @@ def _differences(
     targets: NDArray[np.int8],
     a: Sequence[NDArray[np.floating]],
     b: Sequence[NDArray[np.floating]],
+    shares: Sequence[tuple[int, int, float]],
     weights: NDArray[np.float32],
-) -> Iterator[tuple[str, Floats]]:
+) -> dict[str, Floats]:
     """For each metric a's mean minus b's, shape (1 + permutations,), the first without swaps.
 
     Args:
         metrics: of one kind.
         targets: of the doubled test set.
         a, b: what the runs are judged by.
+        shares: from `_pairing`.
         weights: from `_swap_weights`.
     """
     total = {metric: np.zeros(weights.shape[1] // 2) for metric in metrics}
     halves = np.full(targets.shape[1], 0.5)  # what separates decisions of 0 and 1
-    for i, j, share in _pairing(len(a), len(b)):
+    for i, j, share in shares:
         both = per_class_many(metrics, targets, np.concatenate([a[i], b[j]]), halves, weights)
         for metric, values in both.items():
             in_place_of_a, in_place_of_b = np.split(macro(values), 2)
             total[metric] += share * (in_place_of_a - in_place_of_b)
-    yield from total.items()
+    return total
 
 
-def _pairing(a: int, b: int) -> Iterator[tuple[int, int, float]]:
+def _pairing(a: Sequence[Predicted], b: Sequence[Predicted]) -> Iterator[tuple[int, int, float]]:
     """Which run of one method swaps with which of the other, and with what share in the mean.
 
-    As many runs pair up one to one. Otherwise runs are split such that all of a method's count
-    equally: laid side by side on a line of length 1, each pair gets the length it overlaps on.
+    Runs with the same seeds swap with each other. What is left, since one method has other seeds or
+    more runs, swaps in the order it came in, such that all of a method's runs count equally.
     """
-    cuts = sorted({Fraction(i, a) for i in range(a + 1)} | {Fraction(j, b) for j in range(b + 1)})
-    for start, end in pairwise(cuts):
-        yield int(start * a), int(start * b), float(end - start)
-
-
-def _p_value(differences: Floats) -> float:
-    seen, swapped = np.abs(differences[0]), np.abs(differences[1:])
-    if np.isnan(seen):
-        return 1.0
-    return float((1 + (swapped >= seen - ROUNDING).sum()) / (1 + len(swapped)))
+    left_a, left_b = ([Fraction(1, len(runs))] * len(runs) for runs in (a, b))
+    places = {run.seeds: j for j, run in enumerate(b) if run.seeds is not None}
+    alike = [(i, places[run.seeds]) for i, run in enumerate(a) if run.seeds in places]
+    for i, j in (*alike, *product(range(len(a)), range(len(b)))):
+        share = min(left_a[i], left_b[j])
+        if share:
+            left_a[i] -= share
+            left_b[j] -= share
+            yield i, j, float(share)

@@ -11,6 +11,10 @@ from scipy import stats
 
 Floats: TypeAlias = NDArray[np.float64]
 
+# With fewer comparisons Friedman's statistic is not distributed as chi-square, and Nemenyi's
+# critical difference is about as large as the whole range of ranks.
+FEWEST_COMPARISONS = 5
+
 
 @dataclass(frozen=True)
 class AverageRank:
@@ -18,7 +22,8 @@ class AverageRank:
 
     Attributes:
         average_rank: shape (lines,); 1 is best.
-        friedman_p: of the Friedman test that all lines are equal; None with fewer than three lines.
+        friedman_p: of the Friedman test that all lines are equal; None with fewer than three lines
+            or `FEWEST_COMPARISONS`.
         critical_difference: two average ranks further apart than this differ at the 5 % level
             (Nemenyi).
     """
@@ -78,7 +83,8 @@ def cliques(average_rank: ArrayLike, difference: float) -> list[tuple[int, ...]]
 
 
 def _friedman(table: Floats) -> float | None:
-    if table.shape[1] < 3:
+    comparisons, lines = table.shape
+    if lines < 3 or comparisons < FEWEST_COMPARISONS:
         return None
     # All lines equal everywhere: the statistic is 0 / 0, and nothing speaks against equality.
     if (table == table[:, :1]).all():

@@ -11,6 +11,9 @@ from lcd_plugin.bench.results import key_of
 from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.model import Place
 
+# What the names of protocols with the paper's settings end in.
+PAPER = "-paper"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -18,8 +21,9 @@ class Table:
 
     Attributes:
         dataset: its name; `name@version` where there are several sets of test records under it.
-        task, encoder, protocol, leads: what the evaluations have in common. The supervised
-            baseline has no protocol of its own: it stands in the table of every protocol.
+        task, encoder, protocol, leads: what the evaluations have in common. Training from scratch
+            has no probe: `scratch` stands in the tables of all protocols but the paper's, and
+            `scratch-paper`, with the paper's settings, in the tables of those.
         lines: evaluations of finished encoders at all label fractions.
         snapshots: evaluations of encoders under way.
     """
@@ -49,19 +53,25 @@ class Table:
 def make_tables(scored: Iterable[Scored]) -> list[Table]:
     """Evaluations by what makes them comparable, in the order in which they first appear."""
     scored = list(scored)
-    others = [s for s in scored if s.cell.kind != "supervised"]
-    protocols = list(dict.fromkeys(str(s.cell.protocol) for s in others)) or ["scratch"]
-    groups: dict[tuple[str, ...], list[Scored]] = defaultdict(list)
+    # All that evaluations of one table have in common but the protocol; and the protocols of each
+    # that encoders were scored under, whose tables take in training from scratch.
+    settings = [
+        (e.cell.dataset, _test_records(e), str(e.cell.task), e.cell.encoder, e.cell.leads)
+        for e in scored
+    ]
+    protocols: dict[tuple[str, ...], list[str]] = defaultdict(list)
     versions: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for entry in scored:
-        cell, records = entry.cell, _test_records(entry)
-        task = str(cell.task)
-        versions[cell.dataset, task].add(records)
-        own = [str(cell.protocol)] if cell.kind != "supervised" else protocols
-        for protocol in own:
-            groups[cell.dataset, records, task, cell.encoder, protocol, cell.leads].append(entry)
+    for entry, setting in zip(scored, settings, strict=True):
+        dataset, records, task = setting[:3]
+        versions[dataset, task].add(records)
+        if entry.cell.kind != "supervised" and entry.cell.snapshot is None:
+            protocols[setting].append(str(entry.cell.protocol))
+    groups: dict[tuple[tuple[str, ...], str], list[Scored]] = defaultdict(list)
+    for entry, setting in zip(scored, settings, strict=True):
+        for protocol in _tables_of(entry, protocols[setting]):
+            groups[setting, protocol].append(entry)
     tables = []
-    for (name, records, task, encoder, protocol, leads), entries in groups.items():
+    for ((name, records, task, encoder, leads), protocol), entries in groups.items():
         # One name for two sets of records would put scores side by side that cannot be compared.
         dataset = f"{name}@{records[:8]}" if len(versions[name, task]) > 1 else name
         finished = [e for e in entries if e.cell.snapshot is None]
@@ -70,6 +80,20 @@ def make_tables(scored: Iterable[Scored]) -> list[Table]:
             lines = _lines(finished)
             tables.append(Table(dataset, task, encoder, protocol, leads, lines, snapshots))
     return tables
+
+
+def _tables_of(entry: Scored, protocols: Iterable[str]) -> list[str]:
+    """Protocols in whose tables an evaluation stands.
+
+    Args:
+        entry: the evaluation.
+        protocols: those under which encoders were scored, in its setting.
+    """
+    if entry.cell.kind != "supervised":
+        return [str(entry.cell.protocol)]
+    paper = str(entry.cell.protocol).endswith(PAPER)
+    alike = [p for p in dict.fromkeys(protocols) if p.endswith(PAPER) == paper]
+    return alike or ["scratch" + PAPER * paper]
 
 
 def fraction_of(run: Scored) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lcd_plugin.evaluate.metrics import LOWER_IS_BETTER, METRICS, macro, per_class_many
+from lcd_plugin.evaluate.metrics import LOWER_IS_BETTER, METRICS, TESTED, macro, per_class_many
 from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.comparisons import data_of, label_seed_of
 from lcd_plugin.report.model import Place
@@ -23,9 +23,10 @@ class Contender:
 
     Attributes:
         place: which line.
-        runs: its evaluations, one a pretraining seed and label seed.
+        runs: its evaluations, one a pretraining seed and label seed, in the order of those.
         classes: metric -> its value by run and class on the test records, shape (runs, classes).
-        draws: metric -> mean over runs of the macro value in every bootstrap draw, shape (draws,).
+        draws: tested metric -> mean over runs of the macro value in every bootstrap draw, shape
+            (draws,).
     """
 
     place: Place
@@ -48,28 +49,20 @@ class Contender:
         """Pretraining seeds."""
         return len({run.cell.seed for run in self.runs})
 
-    @property
-    def n_label_seeds(self) -> int:
-        """Label subsets on which every encoder was scored."""
-        subsets = defaultdict(set)
-        for run in self.runs:
-            subsets[run.cell.seed].add(label_seed_of(run))
-        return min(map(len, subsets.values()))
-
     def mean(self, metric: str) -> float:
         """Macro value on the test records, mean over runs."""
         return float(macro(self.classes[metric]).mean())
 
-    def by_seed(self, metric: str) -> list[Floats]:
+    def by_seed(self, metric: str) -> dict[int, Floats]:
         """Macro values of the label subsets of each pretraining seed."""
         values: dict[int, list[float]] = defaultdict(list)
         for run, value in zip(self.runs, macro(self.classes[metric]), strict=True):
             values[run.cell.seed].append(float(value))
-        return [np.array(v) for v in values.values()]
+        return {seed: np.array(v) for seed, v in values.items()}
 
     def seed_std(self, metric: str) -> float | None:
         """Spread over pretraining seeds of the means over label subsets; None for one seed."""
-        means = [values.mean() for values in self.by_seed(metric)]
+        means = [values.mean() for values in self.by_seed(metric).values()]
         return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
     def label_seed_std(self, metric: str) -> float | None:
@@ -77,7 +70,7 @@ class Contender:
 
         None where each encoder was scored on one subset.
         """
-        variances = [v.var(ddof=1) for v in self.by_seed(metric) if len(v) > 1]
+        variances = [v.var(ddof=1) for v in self.by_seed(metric).values() if len(v) > 1]
         return float(np.sqrt(np.mean(variances))) if variances else None
 
 
@@ -89,16 +82,20 @@ def contender(place: Place, runs: list[Scored], weights: NDArray[np.float32]) ->
         runs: at one label fraction.
         weights: how often each record is in each draw, shape (records, draws).
     """
-    plain = [_all_metrics(run, None) for run in runs]
-    drawn = [_all_metrics(run, weights) for run in runs]
+    # Folders are read in any order, and may lack a cell.
+    runs = sorted(runs, key=lambda run: (run.cell.seed, label_seed_of(run)))
+    plain = [_values(METRICS, run, None) for run in runs]
+    drawn = [_values(TESTED, run, weights) for run in runs]
     classes = {metric: np.stack([values[metric][0] for values in plain]) for metric in METRICS}
     # A draw may miss a rare class altogether; its mean is then over the others.
-    draws = {m: np.mean([macro(values[m]) for values in drawn], axis=0) for m in METRICS}
+    draws = {m: np.mean([macro(values[m]) for values in drawn], axis=0) for m in TESTED}
     return Contender(place, runs, classes, draws)
 
 
-def _all_metrics(run: Scored, weights: NDArray[np.float32] | None) -> dict[str, Floats]:
-    return per_class_many(METRICS, run.targets, run.scores, run.thresholds, weights)
+def _values(
+    metrics: Sequence[str], run: Scored, weights: NDArray[np.float32] | None
+) -> dict[str, Floats]:
+    return per_class_many(metrics, run.targets, run.scores, run.thresholds, weights)
 
 
 def best_first(contenders: Iterable[Contender], metric: str) -> list[Contender]:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from lcd_plugin.evaluate.bootstrap import Interval, interval
-from lcd_plugin.evaluate.metrics import METRICS
-from lcd_plugin.evaluate.permutation import (
-    PERMUTATIONS,
-    Predicted,
-    holm,
-    permutation_p_values,
-)
+from lcd_plugin.evaluate.metrics import TESTED
+from lcd_plugin.evaluate.permutation import PERMUTATIONS, Predicted, holm, permutation_p_values
+from lcd_plugin.report.comparisons import label_seed_of
 from lcd_plugin.report.contenders import Contender, Floats, baselines_of, best_first
 from lcd_plugin.report.model import Place
 
 # Corrected p-values below it tell two lines apart.
 LEVEL = 0.05
 # The smallest p-value is 1 / (1 + permutations), and Holm multiplies it by the number of pairs:
-# with fewer permutations nothing could be told apart in a comparison of many lines.
+# with fewer permutations nothing could be told apart in a comparison of many lines. Only the first
+# metric gets more of them; under the others nothing is told apart among eleven lines or more.
 PERMUTATIONS_PER_PAIR = 50
+FIRST = "auroc"
 
 
 @dataclass(frozen=True)
@@ -35,6 +31,8 @@ class Duel:
         a, b: the lines.
         difference: a's mean minus b's.
         bounds: its 95 % interval.
+        seed_std: standard deviation over pretraining seeds of the difference, each seed's a mean
+            over its label subsets; None where fewer than two seeds are in both lines.
         p, p_holm: of the paired permutation test, and corrected for all duels of the comparison.
         winner: the better line; None where the two cannot be told apart.
     """
@@ -43,6 +41,7 @@ class Duel:
     b: Place
     difference: float
     bounds: Interval
+    seed_std: float | None
     p: float
     p_holm: float
     winner: Place | None
@@ -53,50 +52,32 @@ class Standing:
     """Where a line stands in its comparison.
 
     Attributes:
-        rank: 1 + the number of lines that are better.
+        rank: 1 + the number of lines that are better; None under a metric that is not tested.
         tied: lines that it cannot be told apart from, best first.
         beats_random: whether it is better than all of its `random`; None without one.
+        compared_random: the best of them.
     """
 
-    rank: int
-    tied: tuple[Place, ...]
-    beats_random: bool | None
+    rank: int | None = None
+    tied: tuple[Place, ...] = ()
+    beats_random: bool | None = None
+    compared_random: Place | None = None
 
 
 def all_duels(contenders: list[Contender]) -> dict[str, list[Duel]]:
-    """Tests of every pair of lines of one comparison, by metric; the better of a pair is `a`."""
+    """Every pair of lines of one comparison, by tested metric; the better of a pair is `a`."""
     if len(contenders) < 2:
-        return {metric: [] for metric in METRICS}
-    p_values = _p_values(contenders)
-    return {metric: _duels(contenders, metric, p_values[metric]) for metric in METRICS}
-
-
-def _p_values(contenders: list[Contender]) -> dict[str, Floats]:
-    """Uncorrected p-values, metric -> shape (lines, lines), of more swaps the more pairs there are.
-
-    A pair above the level after the first swaps stays as it is: no correction could bring it below.
-    """
-    pairs = list(combinations(range(len(contenders)), 2))
-    found = _test(METRICS, contenders, seed=0)
-    rounds = math.ceil(len(pairs) * PERMUTATIONS_PER_PAIR / PERMUTATIONS)
-    for i, j in pairs if rounds > 1 else ():
-        open_ = [metric for metric in METRICS if found[metric][i, j] < LEVEL]
-        if not open_:
-            continue
-        two = [contenders[i], contenders[j]]
-        more = [_test(open_, two, seed) for seed in range(1, rounds)]
-        for metric in open_:
-            all_rounds = [found[metric][i, j], *(values[metric][0, 1] for values in more)]
-            as_large = sum(p * (1 + PERMUTATIONS) - 1 for p in all_rounds)
-            p = (1 + as_large) / (1 + rounds * PERMUTATIONS)
-            found[metric][i, j] = found[metric][j, i] = p
-    return found
-
-
-def _test(metrics: Sequence[str], contenders: list[Contender], seed: int) -> dict[str, Floats]:
+        return {metric: [] for metric in TESTED}
+    pairs = len(contenders) * (len(contenders) - 1) // 2
+    permutations = dict.fromkeys(TESTED, PERMUTATIONS)
+    permutations[FIRST] = max(PERMUTATIONS, pairs * PERMUTATIONS_PER_PAIR)
     first = contenders[0].runs[0]
-    lines = [[Predicted(run.scores, run.thresholds) for run in c.runs] for c in contenders]
-    return permutation_p_values(metrics, first.targets, first.patients, lines, PERMUTATIONS, seed)
+    lines = [
+        [Predicted(r.scores, r.thresholds, (r.cell.seed, label_seed_of(r))) for r in c.runs]
+        for c in contenders
+    ]
+    p_values = permutation_p_values(permutations, first.targets, first.patients, lines)
+    return {metric: _duels(contenders, metric, p_values[metric]) for metric in TESTED}
 
 
 def _duels(contenders: list[Contender], metric: str, p_values: Floats) -> list[Duel]:
@@ -109,6 +90,7 @@ def _duels(contenders: list[Contender], metric: str, p_values: Floats) -> list[D
             b.place,
             difference := a.mean(metric) - b.mean(metric),
             interval(a.draws[metric] - b.draws[metric]),
+            _seed_std(a, b, metric),
             p,
             float(p_holm),
             a.place if p_holm < LEVEL and difference != 0 else None,
@@ -122,14 +104,25 @@ def _p(a: Contender, b: Contender, metric: str, p: float) -> float:
     return float(p) if np.isfinite(a.mean(metric) - b.mean(metric)) else 1.0
 
 
-def standing(own: Contender, contenders: list[Contender], duels: list[Duel]) -> Standing:
+def _seed_std(a: Contender, b: Contender, metric: str) -> float | None:
+    of_a, of_b = a.by_seed(metric), b.by_seed(metric)
+    differences = [of_a[seed].mean() - of_b[seed].mean() for seed in of_a if seed in of_b]
+    return float(np.std(differences, ddof=1)) if len(differences) > 1 else None
+
+
+def standing(
+    own: Contender, contenders: list[Contender], metric: str, duels: list[Duel] | None
+) -> Standing:
     """What the duels of a line say.
 
     Args:
         own: the line.
         contenders: all lines of the comparison.
-        duels: all of the comparison.
+        metric: which one.
+        duels: all of the comparison under it; None where it is not tested.
     """
+    if duels is None:
+        return Standing()
     winners = {
         duel.b if duel.a == own.place else duel.a: duel.winner
         for duel in duels
@@ -137,13 +130,8 @@ def standing(own: Contender, contenders: list[Contender], duels: list[Duel]) -> 
     }
     better = sum(winner not in (None, own.place) for winner in winners.values())
     tied = tuple(place for place, winner in winners.items() if winner is None)
-    return Standing(1 + better, tied, _beats_random(own, contenders, winners))
-
-
-def _beats_random(
-    own: Contender, contenders: list[Contender], winners: dict[Place, Place | None]
-) -> bool | None:
-    randoms = baselines_of(own, "random", contenders)
+    randoms = best_first(baselines_of(own, "random", contenders), metric)
     if own.kind == "random" or not randoms:
-        return None
-    return all(winners[random.place] == own.place for random in randoms)
+        return Standing(1 + better, tied)
+    beats = all(winners[random.place] == own.place for random in randoms)
+    return Standing(1 + better, tied, beats, randoms[0].place)

@@ -7,14 +7,23 @@ import io
 import math
 from collections.abc import Iterable
 
+from lcd_plugin.evaluate.ranks import FEWEST_COMPARISONS
 from lcd_plugin.report.figures import series_names, words
-from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Leaderboard, Row
+from lcd_plugin.report.model import (
+    METRIC_TITLES,
+    AverageRanks,
+    LabelFactor,
+    Leaderboard,
+    Place,
+    Row,
+)
 from lcd_plugin.report.page_groups import key_of
-from lcd_plugin.report.speed import TimeToScore, time_to_score
+from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 TIES = (
-    "'=' marks a method that cannot be told apart from another one by a paired permutation test "
-    "over patients, corrected after Holm for all pairs (5 % level)."
+    "'=' marks a method that cannot be told apart from another one (5 % level): paired permutation "
+    "test over test patients, corrected after Holm over all pairs of one fraction and metric; it "
+    "holds the trained encoders and label subsets as they are: see the spread over seeds."
 )
 
 
@@ -37,7 +46,7 @@ def to_csv(board: Leaderboard) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, tuple):
         value = ";".join(value)
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     # A spreadsheet would run such text as a formula.
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
@@ -50,7 +59,7 @@ def to_markdown(board: Leaderboard) -> str:
     lines = [f"# Leaderboard: {_text(board.suite)}", ""]
     if not board.rows:
         lines += ["There are no results yet.", ""]
-    times = time_to_score(board.speed)
+    times = time_to_score(board.speed, board.rows)
     for title, rows in tables(board):
         lines += [f"## {_text(title)}", "", *_table(rows), "", *_footnotes(rows), ""]
         own = key_of(rows[0])
@@ -76,10 +85,14 @@ def tables(board: Leaderboard, metric: str = "auroc") -> Iterable[tuple[str, lis
 
 
 def ranked(rows: list[Row]) -> list[Row]:
-    """The rows at the largest fraction, best first."""
-    largest = max(row.label_fraction for row in rows)
-    best = (row for row in rows if row.label_fraction == largest)
-    return sorted(best, key=lambda row: (math.isnan(row.mean), -row.mean))
+    """A row of every line: those at the largest fraction, best first, then what lacks it."""
+    most: dict[Place, Row] = {}
+    for row in rows:
+        if row.place not in most or row.label_fraction > most[row.place].label_fraction:
+            most[row.place] = row
+    return sorted(
+        most.values(), key=lambda row: (-row.label_fraction, math.isnan(row.mean), -row.mean)
+    )
 
 
 def _table(rows: list[Row]) -> list[str]:
@@ -87,15 +100,17 @@ def _table(rows: list[Row]) -> list[str]:
     names = series_names(rows)
     by_place = {(row.place, row.label_fraction): row for row in rows}
     labels = {row.label_fraction: row.n_labels for row in rows}
-    head = ["rank", "method", *(_fraction_head(f, labels[f]) for f in fractions)]
+    scores = [_fraction_head(f, labels[f]) for f in fractions]
+    head = [rank_head(rows), "method", *scores, "seed SD", "pretraining s", "records/s"]
     lines = []
     for best in ranked(rows):
-        scores = [by_place.get((best.place, f)) for f in fractions]
+        scores = [score_text(by_place.get((best.place, f))) for f in fractions]
+        spread = "-" if best.seed_std is None else f"{best.seed_std:.3f}"
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
         wall = f"{best.pretrain_wall_s:.1f}" + (" (scratch)" if best.kind == "supervised" else "")
         name = _text(names[best.place])
-        lines.append([rank_text(best), name, *map(score_text, scores), wall, speed])
-    return _markdown_table([*head, "pretraining s", "records/s"], lines)
+        lines.append([rank_text(best, fractions[-1]), name, *scores, spread, wall, speed])
+    return _markdown_table(head, lines)
 
 
 def _markdown_table(head: list[str], lines: Iterable[list[str]]) -> list[str]:
@@ -134,11 +149,13 @@ def _factor_table(factors: list[LabelFactor]) -> list[str]:
 def factor_text(factor: LabelFactor) -> str:
     """`3.2x [1.1, 8.4]`, with a real multiplication sign, or `more than 10x`.
 
-    The interval is left out where all of it lies beyond the baseline's curve.
+    The interval is left out where all of it lies beyond the baseline's curve, or there is none.
     """
     text = words.times(factor.factor, factor.bound)
     beyond = factor.bound != "exact" and factor.bound == factor.low_bound == factor.high_bound
-    return text if beyond else f"{text} {words.factor_interval(factor)}"
+    return (
+        text if beyond or math.isnan(factor.ci_low) else f"{text} {words.factor_interval(factor)}"
+    )
 
 
 def _time_tables(times: list[TimeToScore]) -> list[str]:
@@ -146,13 +163,21 @@ def _time_tables(times: list[TimeToScore]) -> list[str]:
     lines = []
     for machine in dict.fromkeys(t.curve.machine for t in times):
         own = [t for t in times if t.curve.machine == machine]
-        lines += [
+        said = [
             f"Pretraining time to a macro AUROC of {words.score(own[0].target)}, the highest that "
-            f"all of these reach, by probes of snapshots. Machine: {_text(machine)}.",
-            "",
-            *_markdown_table(["method", "pretraining s", "records"], map(_time_cells, own)),
-            "",
+            f"all of these reach, by probes of snapshots: means over seeds, without an interval."
         ]
+        if own[0].left_out:
+            named = ", ".join(map(_text, own[0].left_out))
+            said.append(f"Left out, since they end no higher than a random encoder: {named}.")
+        if not fastest_is_known(own):
+            said.append(
+                "'at most' marks a score that is there at the first snapshot: which is the "
+                "fastest is not known."
+            )
+        said.append(f"Machine: {_text(machine)}.")
+        head = ["method", "pretraining s", "records"]
+        lines += [" ".join(said), "", *_markdown_table(head, map(_time_cells, own)), ""]
     return lines
 
 
@@ -163,33 +188,62 @@ def _time_cells(time: TimeToScore) -> list[str]:
 
 
 def _average_ranks(board: Leaderboard) -> list[str]:
-    lines = []
-    for ranks in board.ranks:
-        largest = ranks.label_fraction is None
-        labels = "the most labels of each" if largest else words.labels(ranks.label_fraction or 1.0)
-        named = ", ".join(
-            f"{_text(name)} {words.rank(rank)}"
-            for name, rank in zip(ranks.names, ranks.average_rank, strict=True)
-        )
-        known = ranks.friedman_p is not None
-        friedman = f" Friedman test p {words.p_value(ranks.friedman_p)};" if known else ""
-        lines.append(
-            f"- {len(ranks.comparisons)} comparisons, {_text(ranks.encoder)}, "
-            f"{_text(ranks.protocol)}, {_text(words.leads(ranks.leads))}, {labels}: {named}."
-            f"{friedman} critical difference (Nemenyi) {words.rank(ranks.critical_difference)}."
-        )
-    return ["## Average rank by macro AUROC", "", *lines, ""] if lines else []
+    if not board.ranks:
+        return []
+    return ["## Average rank by macro AUROC", "", *map(_ranks_line, board.ranks), ""]
+
+
+def _ranks_line(ranks: AverageRanks) -> str:
+    largest = ranks.label_fraction is None
+    labels = "the most labels of each" if largest else words.labels(ranks.label_fraction or 1.0)
+    setting = ", ".join(map(_text, (ranks.encoder, ranks.protocol, words.leads(ranks.leads))))
+    named = ", ".join(
+        f"{_text(name)} {words.rank(rank)}"
+        for name, rank in zip(ranks.names, ranks.average_rank, strict=True)
+    )
+    n = len(ranks.comparisons)
+    said = [f"{n} comparisons, {setting}, {labels}: {named}."]
+    if ranks.friedman_p is not None:
+        said.append(f"Friedman test p {words.p_value(ranks.friedman_p)}.")
+    said.append(f"Critical difference (Nemenyi) {words.rank(ranks.critical_difference)}.")
+    if ranks.left_out:
+        said.append(f"Not in all of them: {', '.join(map(_text, ranks.left_out))}.")
+    if n < FEWEST_COMPARISONS:
+        said.append("So few comparisons tell hardly anything apart.")
+    if len({title.partition(" / ")[0] for title in ranks.comparisons}) < n:
+        said.append("Tasks of one dataset share its records, so the tests are too sure.")
+    return f"- {' '.join(said)}"
 
 
 def not_beating_random(rows: list[Row]) -> list[str]:
     """Names of what is not shown to beat `random` at the largest fraction of a table."""
-    names = series_names(rows)
-    return [names[row.place] for row in ranked(rows) if row.beats_random is False]
+    names, largest = series_names(rows), _largest(rows)
+    return [
+        names[row.place]
+        for row in ranked(rows)
+        if row.label_fraction == largest and row.beats_random is False
+    ]
 
 
-def rank_text(row: Row) -> str:
-    """The rank, with `=` where another method cannot be told apart from this one."""
+def rank_head(rows: list[Row]) -> str:
+    """Title of the column of ranks: `rank at 100%`."""
+    return f"rank at {words.share(_largest(rows))}"
+
+
+def rank_text(row: Row, largest: float) -> str:
+    """The rank, with `=` where another method cannot be told apart from this one.
+
+    Args:
+        row: of the line, at the largest fraction that it has.
+        largest: fraction that the ranks are of.
+    """
+    if row.rank is None or row.label_fraction < largest:
+        return "-"
     return f"{row.rank}=" if row.tied_with else str(row.rank)
+
+
+def _largest(rows: list[Row]) -> float:
+    return max(row.label_fraction for row in rows)
 
 
 def seeds_text(rows: list[Row]) -> str:
@@ -200,15 +254,19 @@ def seeds_text(rows: list[Row]) -> str:
 
 
 def score_text(row: Row | None) -> str:
-    """`0.832 [0.801, 0.861]`, or a dash where there is no result."""
-    return f"{row.mean:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]" if row else "-"
+    """`0.832 [0.801, 0.861]`, without the interval where there is none; a dash for no result."""
+    if row is None:
+        return "-"
+    has_interval = math.isfinite(row.ci_low)
+    return words.score(row.mean) + (f" {words.interval(row)}" if has_interval else "")
 
 
 def _footnotes(rows: list[Row]) -> list[str]:
     first = rows[0]
     lines = [
         f"Mean of {seeds_text(rows)} on {first.n_test} test records; 95 % interval by bootstrap "
-        f"over patients. {TIES} Machine: {_text(first.machine)}."
+        f"over patients; seed SD is the spread over pretraining seeds. {TIES} "
+        f"Machine: {_text(first.machine)}."
     ]
     behind = not_beating_random(rows)
     if behind:

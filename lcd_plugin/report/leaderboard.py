@@ -116,13 +116,10 @@ def _judged(
     for contenders, duels in compared.values():
         for metric in METRICS:
             for own in best_first(contenders, metric):
-                stands = standing(own, contenders, duels[metric])
+                stands = standing(own, contenders, metric, duels.get(metric))
                 found.append((make_row(table, own, metric, stands), stands))
     names = series_names(row for row, _ in found)
-    rows = [
-        row.model_copy(update={"tied_with": tuple(names[place] for place in stands.tied)})
-        for row, stands in found
-    ]
+    rows = [row.model_copy(update=_others(stands, names)) for row, stands in found]
     pairs = [
         _pair(table, fraction, metric, duel, names)
         for fraction, (_, by_metric) in compared.items()
@@ -131,6 +128,15 @@ def _judged(
     ]
     lines = {fraction: contenders for fraction, (contenders, _) in compared.items()}
     return _Judged(table, names, lines, rows, pairs)
+
+
+def _others(stands: Standing, names: dict[Place, str]) -> dict[str, Any]:
+    """Fields of a row that name other lines."""
+    random = stands.compared_random
+    return {
+        "tied_with": tuple(names[place] for place in stands.tied),
+        "compared_random": names[random] if random else None,
+    }
 
 
 def _pair(table: Table, fraction: float, metric: str, duel: Duel, names: dict[Place, str]) -> Pair:
@@ -147,6 +153,7 @@ def _pair(table: Table, fraction: float, metric: str, duel: Duel, names: dict[Pl
         difference=duel.difference,
         ci_low=duel.bounds.low,
         ci_high=duel.bounds.high,
+        seed_std=duel.seed_std,
         p=duel.p,
         p_holm=duel.p_holm,
     )

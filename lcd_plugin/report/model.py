@@ -10,7 +10,8 @@ METRIC_TITLES = {
     "auroc": "macro AUROC",
     "auprc": "macro AUPRC",
     "f1": "macro F1",
-    "balanced_accuracy": "balanced accuracy",
+    # Of each class against the rest: in single-label tasks too, where others mean mean recall.
+    "balanced_accuracy": "balanced accuracy (one-vs-rest)",
     "ece": "expected calibration error",
 }
 
@@ -51,21 +52,24 @@ class Row(_Document):
         n_labels: labelled training records at that fraction.
         metric: a key of `METRIC_TITLES`.
         mean: mean over seeds on the test records.
-        ci_low, ci_high: 95 % bootstrap interval of `mean` over test patients.
+        ci_low, ci_high: 95 % bootstrap interval of `mean` over test patients; NaN (`null` in JSON)
+            where there are too few patients for one, and for `ece`, whose estimate is biased.
         seed_std: standard deviation over pretraining seeds, of means over label subsets; None for
             one seed.
         label_seed_std: standard deviation over label subsets of one encoder, pooled over
             pretraining seeds; None where each encoder was scored on one subset.
         mean_without_rare: the mean without classes of fewer than 10 test positives; equal to
-            `mean` if there are none.
+            `mean` if there are none, NaN if there are no others.
         rare_classes: those classes.
         per_class: mean over seeds for every class.
-        rank: 1 + the number of rows that are better by the paired permutation test, corrected
+        rank: None for `ece`; else 1 + the number of rows that are better by the paired permutation test, corrected
             after Holm, within one dataset, task, encoder, protocol, leads, fraction and metric. A
             method that was pretrained on several datasets, or under several recipes, has a row for
             each.
         tied_with: rows that this one cannot be told apart from by that test, by the names of their
             lines (`lcd`, or `lcd (best, pretrained on ptbxl)` where that must be told).
+        compared_random: name of the line of `random` that decided `beats_random`; None where there
+            was none.
         beats_random: whether it is better by that test than the `random` of the same recipe's data
             and pretraining dataset (`supervised`: than every `random` of the same data); None for
             `random` itself or where it was not run.
@@ -96,9 +100,10 @@ class Row(_Document):
     label_seed_std: float | None = None
     n_seeds: int
     n_test: int
-    rank: int
+    rank: int | None
     tied_with: tuple[str, ...]
     beats_random: bool | None
+    compared_random: str | None = None
     mean_without_rare: float
     rare_classes: tuple[str, ...]
     per_class: dict[str, float]
@@ -131,6 +136,8 @@ class Pair(_InComparison):
         a, b: names of the lines, as in `Row.tied_with`.
         difference: a's mean minus b's.
         ci_low, ci_high: 95 % interval of it from the paired bootstrap over patients.
+        seed_std: standard deviation over pretraining seeds of the difference; None for one seed.
+            The interval and p hold the trained encoders and the label subsets as they are.
         p: two-sided, from the paired permutation test over patients.
         p_holm: the same, corrected after Holm over all pairs of this fraction and metric.
     """
@@ -142,6 +149,7 @@ class Pair(_InComparison):
     difference: float
     ci_low: float
     ci_high: float
+    seed_std: float | None = None
     p: float
     p_holm: float
 
@@ -213,8 +221,10 @@ class AverageRanks(_Document):
             `label_fraction` is None where they were made with each dataset's largest fraction.
         comparisons: `dataset / task` of each.
         names: lines that are in all of the comparisons, best average rank first.
+        left_out: lines that are in some of them only.
         average_rank: of each, 1 is best; ties share their mean rank.
-        friedman_p: of the Friedman test that all are equal; None with fewer than three lines.
+        friedman_p: of the Friedman test that all are equal; None with fewer than three lines or
+            five comparisons, where its distribution is not that of chi-square.
         critical_difference: two average ranks further apart than this differ at the 5 % level
             (Nemenyi).
     """
@@ -226,6 +236,7 @@ class AverageRanks(_Document):
     metric: str
     comparisons: tuple[str, ...]
     names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     average_rank: tuple[float, ...]
     friedman_p: float | None
     critical_difference: float

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
+from lcd_plugin.report.comparisons import fraction_of, label_seed_of
 from lcd_plugin.report.contenders import Contender
 from lcd_plugin.report.model import DataSummary, Row
 
@@ -23,7 +26,7 @@ def class_notes(rows: Iterable[Row], data: Iterable[DataSummary]) -> list[str]:
 
 
 def seed_notes(comparisons: Sequence[Sequence[tuple[str, Contender]]]) -> list[str]:
-    """Lines that are means of fewer runs than others.
+    """Lines that are means over fewer seeds than others, or over other label subsets.
 
     Args:
         comparisons: the lines of every comparison with their names.
@@ -37,20 +40,35 @@ def seed_notes(comparisons: Sequence[Sequence[tuple[str, Contender]]]) -> list[s
             f"Some scores are means of fewer than {most} seeds, so their comparisons mix seeds "
             f"with methods: {', '.join(fewer)}."
         )
-    few_subsets = sorted({name for lines in comparisons for name in _with_fewer_subsets(lines)})
-    if few_subsets:
+    others = sorted({name for lines in comparisons for name in _with_other_subsets(lines)})
+    if others:
         notes.append(
-            f"Some encoders were scored on fewer label subsets than the others of their "
-            f"comparison: {', '.join(few_subsets)}."
+            f"Some lines were not scored on the same label subsets, equally often, as the others "
+            f"of their comparison, so that differences mix subsets with methods: "
+            f"{', '.join(others)}."
         )
     return notes
 
 
-def _with_fewer_subsets(lines: Sequence[tuple[str, Contender]]) -> list[str]:
-    # Training from scratch takes its turn through the subsets, one a seed.
-    frozen = [(name, c) for name, c in lines if c.kind != "supervised"]
-    most = max((c.n_label_seeds for _, c in frozen), default=0)
-    return [f"{name} ({c.n_label_seeds})" for name, c in frozen if c.n_label_seeds < most]
+def _with_other_subsets(lines: Sequence[tuple[str, Contender]]) -> list[str]:
+    """Lines whose label seeds, or their weights in the mean, are not those of most lines."""
+    weights = {name: _label_seed_weights(c) for name, c in lines}
+    if not weights or fraction_of(lines[0][1].runs[0]) >= 1:
+        return []  # all labels are the same records under every seed
+    counts = Counter(weights.values())
+    # Where there are as many lines on either side, those on more subsets are the rule.
+    usual = max(counts, key=lambda own: (counts[own], len(own)))
+    return [
+        f"{name} ({', '.join(f'subset {seed} {float(share):.0%}' for seed, share in sorted(own))})"
+        for name, own in weights.items()
+        if own != usual
+    ]
+
+
+def _label_seed_weights(line: Contender) -> frozenset[tuple[int, Fraction]]:
+    """Share of the runs of a line that each label seed has."""
+    counts = Counter(label_seed_of(run) for run in line.runs)
+    return frozenset((seed, Fraction(n, len(line.runs))) for seed, n in counts.items())
 
 
 def machine_notes(rows: Iterable[Row]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,11 +111,7 @@ def render_page(board: Leaderboard) -> str:
         baselines=sorted({row.method for row in board.rows if row.kind != "pretraining"}),
         several_leads=len({row.leads for row in board.rows}) > 1,
         label_spread=any(row.label_seed_std is not None for row in board.rows),
-        errors=[
-            words.metric_title(metric)
-            for metric in dict.fromkeys(row.metric for row in board.rows)
-            if lower_is_better(metric)
-        ],
+        errors=list(dict.fromkeys(row.metric for row in board.rows if lower_is_better(row.metric))),
         most_seeds=max((row.n_seeds for row in board.rows), default=0),
     )
 
@@ -136,8 +133,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 _FILTERS = (
-    "score", "interval", "difference", "figures", "share", "labels", "count", "duration", "memory",
-    "metric_title", "sentence", "listing", "p_value", "number", "factor_interval", "rank",
+    "score", "interval", "difference", "differences", "figures", "share", "labels", "count",
+    "duration", "memory", "metric_title", "metric_remark", "sentence", "listing", "p_value",
+    "number", "factor_interval", "standing", "rank",
 )  # fmt: skip
 
 
@@ -153,7 +151,8 @@ def _environment() -> Environment:
     for name in _FILTERS:
         environment.filters[name] = getattr(words, name)
     environment.filters["flatten"] = flatten
-    environment.globals.update(times=words.times, differences=words.differences, place_of=place_of)
+    environment.globals.update(times=words.times, place_of=place_of)
+    environment.tests["known"] = math.isfinite
     environment.tests["lower_is_better"] = lower_is_better
     return environment
 
@@ -181,7 +180,7 @@ def _comparison_view(
         rows=tuple(sorted(rows, key=lambda row: -row.label_fraction)),
         costs=tuple(_cost_view(top, machine, looks, group.rows) for machine in group.machines),
         factors=factor_views(group.own(board.label_factors), series),
-        speed=speed_views(group.own(board.speed), series),
+        speed=speed_views(group.own(board.speed), series, group.rows),
         classes=class_table(top, records),
         pairs=tuple(sorted(pairs, key=lambda pair: (pair.p_holm, pair.p))),
     )

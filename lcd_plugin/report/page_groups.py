@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from lcd_plugin.report.figures import merit, words
-from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Pair, Row, SpeedCurve
+from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Pair, Place, Row, SpeedCurve
 
 Key = tuple[str, str, str, str, str]  # dataset, task, encoder, protocol, leads
 
@@ -69,7 +69,7 @@ class Comparison:
         ]
         return sorted(
             rows,
-            key=lambda row: (not math.isfinite(row.mean), row.rank, -merit(row.metric, row.mean)),
+            key=lambda r: (not math.isfinite(r.mean), r.rank or 0, -merit(r.metric, r.mean)),
         )
 
     def own(self, items: Iterable[Item]) -> list[Item]:
@@ -90,21 +90,14 @@ def comparisons(rows: Sequence[Row]) -> list[Comparison]:
     return [Comparison(*key, tuple(group)) for key, group in groups.items()]
 
 
-def own_random(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The `random` that shows whether pretraining helped a row.
-
-    It is that of its pretraining dataset, and of its recipe where `random` was run under several.
-    For `supervised`, which has no pretraining dataset, it is the best.
+def own_random(row: Row, rows: Iterable[Row], names: Mapping[Place, str]) -> Row | None:
+    """The `random` that decided whether pretraining helped a row; None where none did.
 
     Args:
         row: the row.
-        rows: all rows that it is compared with, best first.
+        rows: those of its comparison at the same label fraction, under the same metric.
+        names: of the lines of that comparison.
     """
-    found = [
-        other
-        for other in rows
-        if other.kind == "random"
-        and (other.pretrain_dataset == row.pretrain_dataset or row.kind == "supervised")
-    ]
-    of_recipe = [other for other in found if other.recipe == row.recipe]
-    return next(iter(of_recipe or found), None)
+    if row.compared_random is None:
+        return None
+    return next((other for other in rows if names[other.place] == row.compared_random), None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import Series, factor_figure, place_of, words
+from lcd_plugin.report.figures import Series, factor_figure, has_interval, place_of, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
 from lcd_plugin.report.page_picture import Picture, draw_twice
 
@@ -81,15 +82,16 @@ def labels_saved(best: Row, factors: Sequence[LabelFactor], name: Markup) -> lis
     if not against:
         return []
     factor = min(against, key=lambda f: f.label_fraction)
+    if not math.isfinite(factor.factor):
+        return []
     return [
-        Markup("At {} ({} records) {} is worth {} as many labels of {}, {}{}.").format(
+        Markup("At {} ({} records) {} is worth {} as many labels of {}{}.").format(
             words.labels(factor.label_fraction),
             words.count(factor.n_labels),
             name,
             f"{_end(factor.factor, factor.bound)} times",
             LABELS_OF.get(factor.baseline, factor.baseline),
-            _interval(factor),
-            _doubt(factor),
+            f", {_interval(factor)}{_doubt(factor)}" if has_interval(factor) else "",
         )
     ]
 
@@ -105,6 +107,18 @@ def _interval(factor: LabelFactor) -> str:
 
 
 def _doubt(factor: LabelFactor) -> str:
-    if factor.ci_low <= 1 <= factor.ci_high:
-        return ", so it is not settled that it saves any"
-    return ", so it saves none" if factor.ci_high < 1 else ""
+    if _side_of_one(factor.ci_low, factor.low_bound) > 0:
+        return ""
+    if _side_of_one(factor.ci_high, factor.high_bound) < 0:
+        return ", so it saves none"
+    return ", so it is not settled that it saves any"
+
+
+def _side_of_one(end: float, bound: words.Bound) -> int:
+    """Whether an end of an interval is surely above 1 (1), below it (-1) or neither (0).
+
+    With the fewest labels a score below the baseline's curve gives exactly 1, and less is meant.
+    """
+    side = 0 if math.isclose(end, 1) else 1 if end > 1 else -1
+    beyond = {"exact": 0, "more": 1, "less": -1}[bound]
+    return max(-1, min(1, side + beyond))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from lcd_plugin.report.figures import Series, speed_figure, words
 from lcd_plugin.report.figures.speed import drawable
-from lcd_plugin.report.model import Place, SpeedCurve
+from lcd_plugin.report.model import Place, Row, SpeedCurve
 from lcd_plugin.report.page_picture import Picture, draw_twice
-from lcd_plugin.report.speed import TimeToScore, time_to_score
+from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 
 @dataclass(frozen=True)
@@ -20,49 +20,65 @@ class SpeedView:
         machine: its name.
         picture: the figure.
         curves: what is drawn.
-        times: when each line first has the highest score that all of them reach, fastest first;
-            empty for one line, which there is nothing to compare with.
-        against_fastest: how many times longer each takes than the first of them, in words.
+        times: when each line first has the highest score that all of them reach, those that are
+            only known to be "at most" first; empty for one line, which there is nothing to compare
+            with.
+        fastest_known: whether the first of them is the fastest.
+        against_fastest: how many times longer each takes than the fastest, in words.
+        left_out: names of lines that did not end above `random`.
     """
 
     machine: str
     picture: Picture
     curves: tuple[SpeedCurve, ...]
     times: tuple[TimeToScore, ...]
+    fastest_known: bool
     against_fastest: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def speed_views(curves: Sequence[SpeedCurve], series: Mapping[Place, Series]) -> list[SpeedView]:
+def speed_views(
+    curves: Sequence[SpeedCurve], series: Mapping[Place, Series], rows: Sequence[Row]
+) -> list[SpeedView]:
     """One view a machine.
 
     Args:
         curves: of one comparison.
         series: how its lines are called and drawn.
+        rows: all of the comparison.
     """
     machines: dict[str, list[SpeedCurve]] = {}
     for curve in filter(drawable, curves):
         machines.setdefault(curve.machine, []).append(curve)
-    return [_speed_view(machine, own, series) for machine, own in machines.items()]
+    return [_speed_view(machine, own, series, rows) for machine, own in machines.items()]
 
 
 def _speed_view(
-    machine: str, curves: Sequence[SpeedCurve], series: Mapping[Place, Series]
+    machine: str,
+    curves: Sequence[SpeedCurve],
+    series: Mapping[Place, Series],
+    rows: Sequence[Row],
 ) -> SpeedView:
-    times = tuple(time_to_score(curves)) if len(curves) > 1 else ()
+    times = time_to_score(curves, rows)
+    known = fastest_is_known(times)
+    # Where the fastest is known, this leaves it in the first place.
+    times.sort(key=lambda time: not time.at_most)
     return SpeedView(
         machine=machine,
         picture=draw_twice(lambda width: speed_figure(curves, series, width)),
         curves=tuple(curves),
-        times=times,
-        against_fastest=tuple(_against(time, times[0]) for time in times),
+        times=tuple(times),
+        fastest_known=known,
+        against_fastest=tuple(_against(time, times[0]) if known else words.NONE for time in times),
+        left_out=times[0].left_out if times else (),
     )
 
 
 def _against(time: TimeToScore, fastest: TimeToScore) -> str:
-    """The ratio of two times; a time that is only known to be "at most" makes it a bound."""
+    """The ratio of two times; it is a bound where the fastest is only known to be "at most"."""
     if time is fastest:
         return "1\u00d7"
-    if time.at_most or fastest.seconds <= 0:
-        return "\u2013"
+    if fastest.seconds <= 0:
+        return words.NONE
     bound: words.Bound = "more" if fastest.at_most else "exact"
     return words.times(time.seconds / fastest.seconds, bound)

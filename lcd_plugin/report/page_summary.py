@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import lower_is_better, merit, series_names, words
+from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
 from lcd_plugin.report.page_groups import Comparison, own_random
 from lcd_plugin.report.page_labels import labels_saved
@@ -42,9 +42,10 @@ def summarise(group: Comparison, factors: Sequence[LabelFactor] = ()) -> Summary
     fractions = group.fractions(metric)
     rows = group.select(metric, fractions[-1])
     pretrained = [row for row in rows if row.kind == "pretraining"]
+    if rows[0].rank is None:  # nothing was tested, so nothing is said about who is better
+        return Summary(_lead_of_error(rows[0], names), tuple(_cost(rows, group, names)))
     more: list[Markup] = []
-    if pretrained:
-        best = pretrained[0]
+    for best in pretrained[:1]:
         more += _against_random(best, rows, names)
         more += _against_supervised(best, rows, names)
     more += _not_better_than_random(rows, pretrained[:1], names)
@@ -68,15 +69,6 @@ def _listed(rows: Iterable[Row], names: Names) -> Markup:
     return Markup(words.listing(_bold(row, names) for row in rows))
 
 
-def _gain(row: Row, other: Row) -> float:
-    """By how much a row is better than another."""
-    return merit(row.metric, row.mean) - merit(row.metric, other.mean)
-
-
-def _extreme(row: Row) -> str:
-    return "lowest" if lower_is_better(row.metric) else "highest"
-
-
 def _is_tied(row: Row, other: Row, names: Names) -> bool:
     return _name(other, names) in row.tied_with
 
@@ -89,32 +81,44 @@ def _tied(row: Row, rows: Sequence[Row], names: Names) -> list[Row]:
 def _lead(rows: Sequence[Row], names: Names) -> Markup:
     best = rows[0]
     title, labels = words.metric_title(best.metric), words.labels(best.label_fraction)
-    number = f"{words.score(best.mean)} {words.interval(best)}"
+    number = words.score_with_interval(best)
     if len(rows) == 1:
         return Markup("Only {} has a result: {} {} with {}. There is nothing to compare.").format(
             _bold(best, names), title, number, labels
         )
     tied = _tied(best, rows, names)
     if tied:
-        return Markup("{} has the {} {}, {} with {}, but cannot be told apart from {}.").format(
-            _bold(best, names), _extreme(best), title, number, labels, _listed(tied, names)
-        )
+        return Markup(
+            "{} has the highest {}, {} with {}, but cannot be told apart from {}."
+        ).format(_bold(best, names), title, number, labels, _listed(tied, names))
     second = rows[1]
     return Markup("{} is ahead with a {} of {} with {}; next is {} at {}.").format(
         _bold(best, names), title, number, labels, _bold(second, names), words.score(second.mean)
     )
 
 
+def _lead_of_error(best: Row, names: Names) -> Markup:
+    return Markup("{} has the lowest {}, {} with {} ({}).").format(
+        _bold(best, names),
+        words.metric_title(best.metric),
+        words.score(best.mean),
+        words.labels(best.label_fraction),
+        words.metric_remark(best.metric),
+    )
+
+
 def _against_random(best: Row, rows: Sequence[Row], names: Names) -> list[Markup]:
-    random = own_random(best, rows)
+    random = own_random(best, rows, names)
     if random is None:
+        if any(row.kind == "random" for row in rows):
+            return []  # of other data or another pretraining dataset: it shows nothing
         return [
             Markup(
                 "The <b>random</b> baseline has no result here, so nothing shows whether "
                 "pretraining helped at all."
             )
         ]
-    gap, base = _gain(best, random), words.score(random.mean)
+    gap, base = best.mean - random.mean, words.score(random.mean)
     if best.beats_random:
         text, said = "{} beats the untrained encoder of {} ({}) by {}.", words.score(gap)
     elif _is_tied(best, random, names):
@@ -129,7 +133,7 @@ def _against_supervised(best: Row, rows: Sequence[Row], names: Names) -> list[Ma
     supervised = next((row for row in rows if row.kind == "supervised"), None)
     if supervised is None:
         return []
-    gap = _gain(best, supervised)
+    gap = best.mean - supervised.mean
     if _is_tied(best, supervised, names):
         text = "{} and {} (from scratch, same labels: {}) cannot be told apart; the gap is {}."
     elif gap > 0:
@@ -167,7 +171,7 @@ def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
         words.labels(best.label_fraction),
         words.count(best.n_labels),
         _bold(best, names),
-        f"is {_extreme(best)}" if best.tied_with else "is ahead",
+        "is highest" if best.tied_with else "is ahead",
         words.score(best.mean),
     )
     tied = _tied(best, rows, names)

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import Look, Series, interval_bar, merit, series_of, words
+from lcd_plugin.report.figures import Look, Series, interval_bar, series_of, words
 from lcd_plugin.report.model import Place, Row
 from lcd_plugin.report.page_groups import Comparison, ordered_metrics, own_random
 
@@ -41,17 +41,15 @@ class Entry:
         row: the numbers.
         look: colour and marker of the method.
         source: recipe and pretraining dataset where the comparison must tell, else "".
-        rank: the rank, with `=` where another method has the same.
         bar: drawing of the interval.
         over_random: how much better the mean is than that of the row's own `random`
-            (`own_random`); for an error, how much lower. None without it.
+            (`own_random`); None without it.
         facets: index of the row's value in every select box, or `ANY`.
     """
 
     row: Row
     look: Look
     source: str
-    rank: str
     bar: Markup
     over_random: float | None
     facets: tuple[int | str, ...]
@@ -143,11 +141,11 @@ def _block(
     options: Mapping[_Choice, list[Any]],
 ) -> list[Entry]:
     """The rows of one comparison at one fraction under one metric."""
-    ranks = [row.rank for row in rows]
+    names = {place: one.name for place, one in series.items()}
     entries = []
     for row in rows:
         one = series[row.place]
-        baseline = own_random(row, rows)
+        baseline = own_random(row, rows, names)
         random = None if baseline is None else baseline.mean
         facets = ((choice.value(row), values) for choice, values in options.items())
         entries.append(
@@ -156,19 +154,12 @@ def _block(
                 look=one.look,
                 # What a name has in brackets after the method.
                 source=one.name[len(row.method) + 2 : -1],
-                rank=f"{row.rank}{'=' if ranks.count(row.rank) > 1 else ''}",
                 bar=_bar(row, scale, one.look, random),
-                over_random=_over_random(row, random),
+                over_random=None if random is None else row.mean - random,
                 facets=tuple(ANY if v == ANY else values.index(v) for v, values in facets),
             )
         )
     return entries
-
-
-def _over_random(row: Row, random: float | None) -> float | None:
-    if random is None or row.kind == "random":
-        return None
-    return merit(row.metric, row.mean) - merit(row.metric, random)
 
 
 def _bar_scale(rows: Sequence[Row]) -> tuple[float, float]:
@@ -177,7 +168,7 @@ def _bar_scale(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def _bar(row: Row, scale: tuple[float, float], look: Look, random: float | None) -> Markup:
-    if not all(map(math.isfinite, (row.mean, row.ci_low, row.ci_high))):
+    if not math.isfinite(row.mean):
         return Markup("")
     if random is not None and not math.isfinite(random):
         random = None

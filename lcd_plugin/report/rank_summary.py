@@ -62,6 +62,7 @@ def _ranks(
     lines = [name for name in table[0] if all(name in scores for scores in table)]
     if len(lines) < 2:
         return None
+    named = dict.fromkeys(name for scores in table for name in scores)
     ranks = average_ranks([[scores[name] for name in lines] for scores in table])
     order = sorted(range(len(lines)), key=lambda i: ranks.average_rank[i])
     encoder, protocol, leads = setting
@@ -73,6 +74,7 @@ def _ranks(
         metric=METRIC,
         comparisons=titles,
         names=tuple(lines[i] for i in order),
+        left_out=tuple(name for name in named if name not in lines),
         average_rank=tuple(float(ranks.average_rank[i]) for i in order),
         friedman_p=ranks.friedman_p,
         critical_difference=ranks.critical_difference,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lcd_plugin.evaluate.bootstrap import score_interval
+from lcd_plugin.evaluate.bootstrap import Interval, score_interval
 from lcd_plugin.evaluate.metrics import RARE, macro
 from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.comparisons import Table, fraction_of
@@ -17,13 +17,14 @@ from lcd_plugin.report.speed import machines_of
 
 
 def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row:
-    """A row; the names in `tied_with` are for the caller, who knows the whole table."""
+    """A row; names of other lines are for the caller, who knows the whole table."""
     first = own.runs[0]
     classes = first.result.classes
     positives = first.targets.sum(axis=0)
     common = positives >= RARE
     mean, by_class = own.mean(metric), own.classes[metric].mean(axis=0)
-    bounds = score_interval(mean, own.draws[metric])
+    tested = metric in own.draws
+    bounds = score_interval(mean, own.draws[metric]) if tested else Interval(np.nan, np.nan)
     return Row(
         **own.place._asdict(),
         kind=own.kind,
@@ -45,7 +46,8 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
         rank=stands.rank,
         tied_with=(),
         beats_random=stands.beats_random,
-        mean_without_rare=float(macro(by_class[common])) if common.any() else mean,
+        # NaN where all classes are rare: there is no such mean.
+        mean_without_rare=float(macro(by_class[common])),
         rare_classes=tuple(
             n for n, is_common in zip(classes, common, strict=True) if not is_common
         ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ from lcd_plugin.bench.results import PretrainResult
 from lcd_plugin.evaluate.metrics import macro, per_class
 from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.comparisons import Table, fraction_of, label_seed_of
-from lcd_plugin.report.model import Place, SpeedCurve
+from lcd_plugin.report.figures import series_names
+from lcd_plugin.report.model import Place, Row, SpeedCurve
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class TimeToScore:
         seconds: pretraining seconds until the line first has it.
         records: records taken in until then.
         at_most: the line has it at its first snapshot already, which is what is given here.
+        left_out: names of the lines of the comparison that learned nothing, which no target is set
+            by.
     """
 
     curve: SpeedCurve
@@ -32,41 +36,82 @@ class TimeToScore:
     seconds: float
     records: float
     at_most: bool
+    left_out: tuple[str, ...] = ()
 
 
-def time_to_score(curves: Iterable[SpeedCurve]) -> list[TimeToScore]:
+def time_to_score(curves: Iterable[SpeedCurve], rows: Iterable[Row] = ()) -> list[TimeToScore]:
     """Time to the highest score that every line of a comparison reaches, fastest line first.
 
     Between two snapshots the score is taken as linear over time. A line that is alone has nothing
-    to be compared with and is left out.
+    to be compared with and is left out. So is one that ends no higher than its `random`: every
+    other line would have the score that it sets at once.
 
     Args:
         curves: of any number of comparisons; each has a target of its own on each machine, since
             times of two machines cannot be compared.
+        rows: of the leaderboard, all of each comparison; without them every line counts as one
+            that learned something.
     """
+    random = _random_scores(rows)
     comparisons: dict[tuple[str, ...], list[SpeedCurve]] = defaultdict(list)
     for c in curves:
-        comparisons[c.dataset, c.task, c.encoder, c.protocol, c.leads, c.machine].append(c)
+        comparisons[*_comparison(c), c.machine].append(c)
     found = []
-    for lines in comparisons.values():
+    for every in comparisons.values():
+        lines = [
+            c for c in every if c.score[-1] > random.get((_comparison(c), _place(c)), -math.inf)
+        ]
         if len(lines) < 2:
             continue
+        left_out = tuple(c.name for c in every if c not in lines)
         target = min(max(curve.score) for curve in lines)
-        found += sorted((_reached(curve, target) for curve in lines), key=lambda t: t.seconds)
+        times = (_reached(curve, target, left_out) for curve in lines)
+        # Of equal times one that may have been shorter comes first.
+        found += sorted(times, key=lambda t: (t.seconds, not t.at_most))
     return found
 
 
-def _reached(curve: SpeedCurve, target: float) -> TimeToScore:
+def fastest_is_known(times: Sequence[TimeToScore]) -> bool:
+    """Whether the first of a comparison's times is the shortest: none of the others is a bound."""
+    return not any(time.at_most for time in times[1:])
+
+
+def _comparison(item: Row | SpeedCurve) -> tuple[str, ...]:
+    return item.dataset, item.task, item.encoder, item.protocol, item.leads
+
+
+def _place(curve: SpeedCurve) -> Place:
+    return Place(curve.method, curve.recipe, curve.pretrain_dataset)
+
+
+def _random_scores(rows: Iterable[Row]) -> dict[tuple[tuple[str, ...], Place], float]:
+    """By comparison and line the macro AUROC of the `random` of its data, with most labels."""
+    comparisons: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        comparisons[_comparison(row)].append(row)
+    found = {}
+    for key, own in comparisons.items():
+        names = series_names(own)
+        auroc = [row for row in own if row.metric == "auroc"]
+        most = max((row.label_fraction for row in auroc), default=None)
+        scores = {names[row.place]: row.mean for row in auroc if row.label_fraction == most}
+        for row in auroc:
+            if row.label_fraction == most and row.compared_random in scores:
+                found[key, row.place] = scores[row.compared_random]
+    return found
+
+
+def _reached(curve: SpeedCurve, target: float, left_out: tuple[str, ...]) -> TimeToScore:
     after = next(i for i, score in enumerate(curve.score) if score >= target)
     if after == 0:
-        return TimeToScore(curve, target, curve.seconds[0], curve.records[0], at_most=True)
+        return TimeToScore(curve, target, curve.seconds[0], curve.records[0], True, left_out)
     before = after - 1
     part = (target - curve.score[before]) / (curve.score[after] - curve.score[before])
     seconds, records = (
         axis[before] + part * (axis[after] - axis[before])
         for axis in (curve.seconds, curve.records)
     )
-    return TimeToScore(curve, target, seconds, records, at_most=False)
+    return TimeToScore(curve, target, seconds, records, False, left_out)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from lcd_plugin.bench import evaluation
 from lcd_plugin.bench.plan import Plan, make_plan
 from lcd_plugin.bench.pretraining import CHECKPOINT
 from lcd_plugin.bench.recipes import BUNDLED
@@ -91,6 +92,9 @@ class TestRecipes:
         [
             (["papr"], "no recipe 'papr'; did you mean 'paper'"),
             ({"a": {"seeds": [1]}}, "recipe 'a' cannot change 'seeds'"),
+            ({"a": {"pretrain": {"epochs": 9}}}, "recipe 'a' cannot change 'pretrain'"),
+            ({"a": {"settings": {"vgg16_1d": {"width": 1.0}}}}, "cannot change 'vgg16_1d'"),
+            ({"a": {"settings": {"lcdd": {"gamma": 1.0}}}}, "settings.lcdd: nothing has that name"),
             ({"a": {"views": {"crp": [0.5, 1.0]}}}, r"Unknown key 'recipes.a.views.crp'"),
             ({"a": {"data": {"rate": -1}}}, r"recipes.a.data.rate: must be greater"),
         ],
@@ -98,6 +102,33 @@ class TestRecipes:
     def test_impossible_recipes(self, recipes: Any, message: str):
         with pytest.raises(ConfigError, match=message):
             load_suite("quick", [], {"recipes": recipes})
+
+    def test_set_changes_one_of_the_recipes_that_a_suite_names(self):
+        change = ["recipes.paper.views.gain=[0.5,2.0]"]
+        suite = load_suite("quick-paper", change)
+        assert list(suite.recipes) == ["paper", "best"]
+        assert suite.under("paper").views.gain == (0.5, 2.0)
+        assert suite.under("paper").data.normalisation == "lead"
+        assert suite.under("best").views.gain == (1.0, 1.0)
+        flagged = load_suite("quick", change, {"recipes": ["paper"]}).under("paper")
+        assert (flagged.views.gain, flagged.data.normalisation) == ((0.5, 2.0), "lead")
+        assert BUNDLED["paper"]["views"]["gain"] == [1.0, 1.0]
+
+    def test_set_of_what_every_recipe_sets_itself(self):
+        with pytest.raises(ConfigError, match=r"use --set recipes\.paper\.data\.normalisation="):
+            load_suite("quick-paper", ["data.normalisation=record"])
+        assert load_suite("quick-paper", ["data.rate=50"]).under("best").data.rate == 50
+
+    def test_a_flag_chooses_among_the_recipes_of_the_suite(self):
+        suite = load_suite("ablation", [], {"recipes": ["leads-per-record", "paper", "best"]})
+        assert suite.under("leads-per-record").views.per == "sample"
+        assert suite.recipes["paper"] == {}
+        assert suite.under("best").data.normalisation == "physical"
+
+    def test_a_recipe_that_changes_nothing_is_named(self, caplog: pytest.LogCaptureFixture):
+        plan_of(recipes={"a": {}, "b": {"settings": {"byol": {"momentum": 0.9}}}})
+        assert [m for m in caplog.messages if "recipe 'b'" in m]
+        assert not [m for m in caplog.messages if "recipe 'a'" in m]
 
     @pytest.mark.parametrize("name", sorted(bundled_suites()))
     def test_every_recipe_of_a_bundled_suite_is_possible(self, name: str):
@@ -153,12 +184,45 @@ class TestLabels:
         all_labels = max(n_labels)
         assert n_labels == {20, round(0.5 * all_labels), all_labels}
 
+    def test_counts_are_those_of_each_task(self, tmp_path: Path):
+        plan = plan_of(
+            methods=["random"], label_counts=[15], label_fractions=[1.0],
+            tasks=["diagnosis", "diagnosis-single"],
+        )  # fmt: skip
+        run(plan, tmp_path)
+        results = [json.loads(p.read_text()) for p in tmp_path.glob("evaluate/*/result.json")]
+        few = {
+            r["identity"]["task"]: r["n_labels"]
+            for r in results
+            if r["identity"]["label_fraction"] < 1
+        }
+        assert few == {"diagnosis": 15, "diagnosis-single": 15}
+        every = {r["n_labels"] for r in results} - {15}
+        assert len(every) == 2, "the tasks have different numbers of labelled records"
+
+    def test_a_task_of_one_dataset(self):
+        plan = plan_of(methods=["random"], tasks=["synthetic/diagnosis-single"])
+        assert {c.task for c in plan.evaluate} == {"diagnosis-single"}
+        with pytest.raises(ConfigError, match="no dataset 'synthetik' is scored; did you mean"):
+            plan_of(tasks=["synthetik/diagnosis-single"])
+
+    def test_beside_the_papers_protocols_training_from_scratch_is_the_papers_too(self):
+        def scratch(*protocols: str) -> set[tuple[str, str]]:
+            plan = plan_of(methods=["supervised"], protocols=protocols, label_fractions=[1.0])
+            return {
+                (c.protocol, "patience" in c.identity["protocol_settings"]) for c in plan.evaluate
+            }
+
+        assert scratch("linear") == {("scratch", True)}
+        assert scratch("finetune-paper") == {("scratch-paper", False)}
+        assert scratch("linear-paper", "knn") == {("scratch", True), ("scratch-paper", False)}
+
     def test_what_is_too_small_or_too_large_is_left_out_and_named(self):
         plan = plan_of(methods=["random"], label_fractions=[0.02, 1.0], label_counts=[1000])
         assert {c.label_fraction for c in plan.evaluate} == {1.0}
         reasons = plan.unavailable
-        assert "leaves class" in reasons["dataset synthetic, 2% of labels"]
-        assert "fewer than 1000" in reasons["dataset synthetic, 1000 labels"]
+        assert "leaves class" in reasons["dataset synthetic/diagnosis, 2% of labels"]
+        assert "1000 labelled" in reasons["dataset synthetic/diagnosis, 1000 labels"]
         with pytest.raises(ConfigError, match="leaves class"):
             plan_of(methods=["random"], label_fractions=[0.02])
 
@@ -245,6 +309,20 @@ class TestGroups:
         failed = [e.cell.label_fraction for e in events if e.status == "failed"]  # type: ignore[union-attr]
         assert failed == [0.5, 0.5]
         assert all("planted" in reason for _, reason in outcome.failures)
+
+    def test_features_that_cannot_be_read_are_read_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        tries = []
+
+        def broken(*_: Any) -> None:
+            tries.append(1)
+            raise FloatingPointError("planted")
+
+        monkeypatch.setattr(evaluation, "extract_features", broken)
+        outcome, _ = run(plan_of(methods=["random"], label_seeds=[0, 1]), tmp_path)
+        assert outcome.counts["failed"] == 3
+        assert tries == [1]
 
     def test_only_what_is_missing_is_computed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

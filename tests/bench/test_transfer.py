@@ -187,9 +187,9 @@ def test_a_run_scores_the_target_with_encoders_of_the_source(
 ):
     extracted = []
 
-    def counted(encoder: Any, signals: np.ndarray, device: torch.device) -> np.ndarray:
-        extracted.append(len(signals))
-        return extract_features(encoder, signals, device)
+    def counted(encoder: Any, signals: np.ndarray, device: Any, rows: np.ndarray) -> np.ndarray:
+        extracted.append(len(rows))
+        return extract_features(encoder, signals, device, rows)
 
     monkeypatch.setattr(evaluation, "extract_features", counted)
     plan = plan_of(pretrain_datasets=["synthetic"], datasets=["wfdb", "synthetic"])
@@ -287,7 +287,7 @@ def test_a_fraction_too_small_for_one_dataset(plan_of: MakePlan, wfdb_folder: Pa
     plan = plan_of(
         pretrain_datasets=["synthetic"], datasets=["synthetic", "wfdb"], label_fractions=[0.2]
     )
-    assert "leaves class" in plan.unavailable["dataset wfdb"]
+    assert "leaves class" in plan.unavailable["dataset wfdb/label, 20% of labels"]
     with pytest.raises(ConfigError, match="leaves class"):
         plan_of(pretrain_datasets=["synthetic"], datasets=["wfdb"], label_fractions=[0.2])
 

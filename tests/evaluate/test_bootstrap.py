@@ -58,7 +58,10 @@ class TestDraws:
 
     def test_one_patient_has_nothing_to_draw_from(self) -> None:
         patients = np.array(["a", "a"])
-        assert (patient_weights(patients, np.eye(2, dtype=np.int8), 5) == 1).all()
+        weights = patient_weights(patients, np.eye(2, dtype=np.int8), 5)
+        assert weights.shape == (2, 5)
+        draws = macro(per_class("auroc", np.eye(2, dtype=np.int8), np.eye(2), None, weights))
+        assert np.isnan([interval(draws).low, interval(draws).high]).all()
 
 
 class TestStrata:

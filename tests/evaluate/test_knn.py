@@ -55,6 +55,7 @@ def _run(
 
 
 def _naive(data: Data, part: str, k: int) -> np.ndarray:
+    """Votes with one voice more, that of the class shares."""
     x, targets = data["train"][0].astype(np.float64), data["train"][1]
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     train = (x - mean) / deviation
@@ -63,23 +64,51 @@ def _naive(data: Data, part: str, k: int) -> np.ndarray:
         cosines = [
             record @ other / (np.linalg.norm(record) * np.linalg.norm(other)) for other in train
         ]
-        scores.append(targets[np.argsort(cosines)[::-1][:k]].mean(axis=0))
+        nearest = targets[np.argsort(cosines)[::-1][:k]]
+        scores.append(np.vstack([nearest, targets.mean(axis=0)]).mean(axis=0))
     return np.array(scores)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("grid", [(1, 5, 20), (30,), (2, 400)])
-def test_equals_a_plain_loop(kind: TaskKind, grid: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("grid", "tried"), [((1, 5, 20), (1, 5, 20)), ((30,), (30,)), ((2, 99, 100, 400), (2, 99))]
+)
+def test_equals_a_plain_loop(kind: TaskKind, grid: tuple[int, ...], tried: tuple[int, ...]) -> None:
     data = _data(kind, signal=0.7)
     (prediction,) = _run(data, kind, neighbours=grid)
     losses = {
-        k: log_loss(data["validation"][1], _naive(data, "validation", k), kind)
-        for k in (min(k, SIZES["train"]) for k in grid)
+        k: log_loss(data["validation"][1], _naive(data, "validation", k), kind) for k in tried
     }
     best = min(losses, key=losses.__getitem__)
     assert prediction.chosen["neighbours"] == best
     assert prediction.chosen["validation_log_loss"] == pytest.approx(losses[best])
     np.testing.assert_allclose(prediction.test, _naive(data, "test", best), atol=1e-6)
+
+
+@pytest.mark.parametrize("grid", [(100,), (400, 500)])
+def test_a_grid_beyond_the_rows_takes_all_of_them(grid: tuple[int, ...]) -> None:
+    data = _data("multi-label")
+    (prediction,) = _run(data, "multi-label", neighbours=grid)
+    assert prediction.chosen["neighbours"] == SIZES["train"]
+    shares = np.tile(data["train"][1].mean(axis=0), (SIZES["test"], 1))
+    np.testing.assert_allclose(prediction.test, shares, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_twenty_labels_and_weak_features(kind: TaskKind) -> None:
+    """Few neighbours, which some class never is among, and still more than the class shares."""
+    scores, numbers = [], []
+    for seed in range(12):
+        data = _data(kind, signal=0.8, seed=seed)
+        (prediction,) = _run(data, kind, np.arange(20))
+        known = data["train"][1][:20].any(axis=0)
+        assert (prediction.test[:, known] > 0).all()
+        assert (prediction.test < 1).all()
+        numbers.append(prediction.chosen["neighbours"])
+        scores.append(roc_auc_score(data["test"][1], prediction.test))
+    assert max(numbers) < 20
+    assert 5 in numbers
+    assert np.mean(scores) > 0.6
 
 
 def test_a_subset_is_all_that_its_prediction_knows() -> None:

@@ -132,3 +132,13 @@ class TestEstimate:
         draws = np.random.default_rng(0).normal(0.75, 0.02, 401)
         with_gaps = np.concatenate([draws, np.full(100, np.nan)])
         assert self._estimate(0.75, with_gaps) == self._estimate(0.75, draws)
+
+    def test_no_draw_with_a_score_is_no_interval(self) -> None:
+        """As with one patient, whom nothing can be drawn from."""
+        found = self._estimate(0.75, np.full(50, np.nan))
+        assert found.factor == pytest.approx(_factor(0.75, [0.6, 0.8, 0.9]))
+        assert np.isnan([found.ci_low, found.ci_high]).all()
+        assert (found.bound, found.low_bound, found.high_bound) == ("exact",) * 3
+        above = self._estimate(0.95, np.full(50, np.nan))
+        assert above.bound == "more"
+        assert np.isnan([above.ci_low, above.ci_high]).all()

@@ -15,8 +15,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from lcd_plugin.evaluate.metrics import METRICS, per_class
+from lcd_plugin.evaluate.metrics import TESTED
 from lcd_plugin.evaluate.permutation import (
+    ENOUGH,
     Predicted,
     holm,
     paired_permutation,
@@ -24,6 +25,7 @@ from lcd_plugin.evaluate.permutation import (
 )
 
 THRESHOLD = np.array([0.5])
+ALL = 10**9  # so many large differences never end a test
 
 
 def _run(targets: NDArray[np.int8], distance: float, rng: np.random.Generator) -> Predicted:
@@ -32,8 +34,6 @@ def _run(targets: NDArray[np.int8], distance: float, rng: np.random.Generator) -
 
 
 def _naive(metric: str, target: NDArray[np.int8], score: NDArray[np.float64]) -> float:
-    if metric == "ece":
-        return float(per_class("ece", target[:, None], score[:, None])[0, 0])
     scorers = {
         "auroc": roc_auc_score,
         "auprc": average_precision_score,
@@ -48,24 +48,25 @@ def _enumerated(
     target: NDArray[np.int8],
     patient_of: NDArray[np.intp],
     pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    shares: list[float],
 ) -> float:
     """p of all swaps there are: share with a mean difference at least as large as seen."""
     if metric in ("auroc", "auprc"):
         pairs = [(stats.rankdata(a), stats.rankdata(b)) for a, b in pairs]
-    elif metric != "ece":
+    else:
         pairs = [((a >= 0.5).astype(float), (b >= 0.5).astype(float)) for a, b in pairs]
     found = []
     for swaps in product([False, True], repeat=patient_of.max() + 1):
         swap = np.array(swaps)[patient_of]
         difference = 0.0
-        for a, b in pairs:
-            difference += _naive(metric, target, np.where(swap, b, a))
-            difference -= _naive(metric, target, np.where(swap, a, b))
-        found.append(difference / len(pairs))
+        for (a, b), share in zip(pairs, shares, strict=True):
+            difference += share * _naive(metric, target, np.where(swap, b, a))
+            difference -= share * _naive(metric, target, np.where(swap, a, b))
+        found.append(difference)
     return float((np.abs(found) >= abs(found[0]) - 1e-9).mean())
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", TESTED)
 @pytest.mark.parametrize("runs", [1, 2])
 def test_is_close_to_the_enumeration_of_all_swaps(metric: str, runs: int) -> None:
     rng = np.random.default_rng(4)
@@ -74,8 +75,9 @@ def test_is_close_to_the_enumeration_of_all_swaps(metric: str, runs: int) -> Non
     a = [_run(target[:, None], 2.0, rng) for _ in range(runs)]
     b = [_run(target[:, None], 0.5, rng) for _ in range(runs)]
     pairs = [(x.scores[:, 0], y.scores[:, 0]) for x, y in zip(a, b, strict=True)]
-    expected = _enumerated(metric, target, patient_of, pairs)
-    p = paired_permutation(metric, target[:, None], patient_of.astype(str), a, b, 20000)
+    expected = _enumerated(metric, target, patient_of, pairs, [1 / runs] * runs)
+    patients = patient_of.astype(str)
+    p = paired_permutation(metric, target[:, None], patients, a, b, 20000, enough=ALL)
     assert p == pytest.approx(expected, abs=0.012)
 
 
@@ -101,7 +103,7 @@ def test_p_is_uniform_for_methods_that_are_equally_good() -> None:
     assert np.mean(np.array(found) <= 0.05) <= 0.1
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", TESTED)
 def test_finds_a_method_that_is_clearly_better(metric: str) -> None:
     rng = np.random.default_rng(1)
     targets = _targets(200)
@@ -110,7 +112,7 @@ def test_finds_a_method_that_is_clearly_better(metric: str) -> None:
     assert paired_permutation(metric, targets, patients, good, bad) == pytest.approx(1 / 1001)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", TESTED)
 def test_is_symmetric_in_the_methods(metric: str) -> None:
     rng = np.random.default_rng(2)
     targets = _targets()
@@ -125,7 +127,7 @@ def test_is_symmetric_in_the_methods(metric: str) -> None:
 def test_a_method_against_itself() -> None:
     targets = _targets()
     run = _run(targets, 1.0, np.random.default_rng(0))
-    for metric in METRICS:
+    for metric in TESTED:
         assert paired_permutation(metric, targets, np.arange(60).astype(str), run, run) == 1
 
 
@@ -145,7 +147,8 @@ def test_patients_are_not_split() -> None:
     targets = _targets(200)
     rng = np.random.default_rng(1)
     patients = np.repeat(["a", "b"], 100)
-    p = paired_permutation("auroc", targets, patients, _run(targets, 9, rng), _run(targets, 0, rng))
+    good, bad = _run(targets, 9, rng), _run(targets, 0, rng)
+    p = paired_permutation("auroc", targets, patients, good, bad, enough=ALL)
     # No swap and both swapped: half of all are as large as what was seen.
     assert p == pytest.approx(0.5, abs=0.06)
 
@@ -173,13 +176,117 @@ class TestRuns:
         assert better == pytest.approx(1 / 1001)
 
 
+class TestRunsWithSeeds:
+    """Six patients' records, of which all swaps can be enumerated."""
+
+    TARGET = np.array([1, 0, 1, 0, 0, 1, 0, 1], np.int8)
+    PATIENT_OF = np.array([0, 0, 1, 2, 3, 3, 4, 5])
+
+    def _runs(self, seeds: list[int], rng: np.random.Generator) -> list[Predicted]:
+        """Predictions that differ much between seeds."""
+        return [
+            Predicted(_run(self.TARGET[:, None], 3.0 * seed, rng).scores, THRESHOLD, (seed, 0))
+            for seed in seeds
+        ]
+
+    def _p(self, a: list[Predicted], b: list[Predicted]) -> float:
+        patients = self.PATIENT_OF.astype(str)
+        return paired_permutation("auroc", self.TARGET[:, None], patients, a, b, 5000, enough=ALL)
+
+    def _expected(
+        self, a: list[Predicted], b: list[Predicted], shares: dict[tuple[int, int], float]
+    ) -> float:
+        pairs = [(a[i].scores[:, 0], b[j].scores[:, 0]) for i, j in shares]
+        return _enumerated("auroc", self.TARGET, self.PATIENT_OF, pairs, list(shares.values()))
+
+    def test_order_does_not_matter(self) -> None:
+        rng = np.random.default_rng(0)
+        a, b = self._runs([0, 1, 2], rng), self._runs([0, 1, 2], rng)
+        patients = self.PATIENT_OF.astype(str)
+        once = paired_permutation("auroc", self.TARGET[:, None], patients, a, b)
+        again = paired_permutation("auroc", self.TARGET[:, None], patients, a, b[::-1])
+        assert again == once
+        expected = self._expected(a, b, {(0, 0): 1 / 3, (1, 1): 1 / 3, (2, 2): 1 / 3})
+        assert self._p(a, b[::-1]) == pytest.approx(expected, abs=0.02)
+
+    def test_a_missing_run_moves_no_other(self) -> None:
+        """The run without a partner swaps with both, in equal shares; the others stay together."""
+        rng = np.random.default_rng(1)
+        a, b = self._runs([0, 1, 2], rng), self._runs([1, 2], rng)
+        shares = {(1, 0): 1 / 3, (2, 1): 1 / 3, (0, 0): 1 / 6, (0, 1): 1 / 6}
+        expected = self._expected(a, b, shares)
+        in_order = {(0, 0): 1 / 3, (1, 0): 1 / 6, (1, 1): 1 / 6, (2, 1): 1 / 3}
+        assert abs(self._expected(a, b, in_order) - expected) > 0.04
+        assert self._p(a, b) == pytest.approx(expected, abs=0.02)
+
+
+class TestEarlyEnd:
+    """After Besag and Clifford: the test ends with the 20th difference that is large enough."""
+
+    def _methods(
+        self, distances: tuple[float, float], seed: int, n: int = 60
+    ) -> tuple[NDArray[np.int8], NDArray[np.str_], Predicted, Predicted]:
+        rng = np.random.default_rng(seed)
+        targets = _targets(n)
+        a, b = (_run(targets, distance, rng) for distance in distances)
+        return targets, np.arange(n).astype(str), a, b
+
+    @pytest.mark.parametrize("metric", TESTED)
+    @pytest.mark.parametrize("seed", range(3))
+    def test_p_is_that_of_the_swaps_until_then(self, metric: str, seed: int) -> None:
+        """The first m swaps are the same whatever the number of all: count in them one by one."""
+        methods, most = self._methods((1.2, 0.9), seed), 1500
+
+        def large(m: int) -> int:
+            p = paired_permutation(metric, *methods, m, enough=ALL)
+            return round(p * (1 + m)) - 1
+
+        low, high = ENOUGH, most  # halve the stretch where the 20th is
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if large(middle) >= ENOUGH else (middle + 1, high)
+        reached = large(most) >= ENOUGH
+        expected = ENOUGH / low if reached else (1 + large(most)) / (1 + most)
+        assert paired_permutation(metric, *methods, most) == pytest.approx(expected)
+
+    def test_methods_that_are_alike_end_soon(self) -> None:
+        methods = self._methods((1.0, 1.0), 0)
+        # All of these swaps would take minutes.
+        p = paired_permutation("auroc", *methods, 10**7)
+        assert p > 0.05
+        assert ENOUGH / p == pytest.approx(round(ENOUGH / p))
+
+    @pytest.mark.parametrize("most", [50, 100, 150, 1000])
+    def test_methods_that_differ_get_all_swaps(self, most: int) -> None:
+        methods = self._methods((3.0, 0.0), 0, 200)
+        assert paired_permutation("auroc", *methods, most) == 1 / (1 + most)
+
+    def test_metrics_have_their_own_numbers_and_ends(self) -> None:
+        targets, patients, a, b = self._methods((3.0, 0.0), 0, 200)
+        alike = _run(targets, 3.0, np.random.default_rng(9))
+        lines = [[a], [b], [alike]]
+        most = {"auroc": 450, "auprc": 200, "f1": 120}
+        found = permutation_p_values(most, targets, patients, lines)
+        for metric, swaps in most.items():
+            assert found[metric][0, 1] == 1 / (1 + swaps)
+            alone = paired_permutation(metric, targets, patients, a, alike, swaps)
+            assert found[metric][0, 2] == alone
+
+
+def test_the_calibration_error_is_not_tested() -> None:
+    targets = _targets()
+    run = _run(targets, 1.0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="'ece' is not tested"):
+        paired_permutation("ece", targets, np.arange(60).astype(str), run, run)
+
+
 def test_all_pairs_are_those_computed_one_by_one() -> None:
     rng = np.random.default_rng(6)
     targets = _targets()
     patients = rng.integers(0, 40, 60).astype(str)
     lines = [[_run(targets, d, rng) for _ in range(2)] for d in (0.5, 1.0, 1.5)]
-    together = permutation_p_values(METRICS, targets, patients, lines, 200, seed=3)
-    for metric in METRICS:
+    together = permutation_p_values(dict.fromkeys(TESTED, 200), targets, patients, lines, 3)
+    for metric in TESTED:
         assert np.array_equal(together[metric], together[metric].T)
         assert (np.diag(together[metric]) == 1).all()
         for i, j in ((0, 1), (0, 2), (1, 2)):

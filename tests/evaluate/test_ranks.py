@@ -68,8 +68,15 @@ def test_two_lines_have_no_friedman_test() -> None:
     np.testing.assert_array_equal(ranks.average_rank, [1.25, 1.75])
 
 
+def test_few_comparisons_have_no_friedman_test() -> None:
+    """Under equality four comparisons of three lines are no chi-square; five count as enough."""
+    assert average_ranks(DEMSAR[:4]).friedman_p is None
+    p = average_ranks(DEMSAR[:5]).friedman_p
+    assert p == pytest.approx(stats.friedmanchisquare(*DEMSAR[:5].T).pvalue)
+
+
 def test_lines_that_are_equal_everywhere() -> None:
-    ranks = average_ranks(np.full((4, 3), 0.5))
+    ranks = average_ranks(np.full((5, 3), 0.5))
     assert ranks.friedman_p == 1
     np.testing.assert_array_equal(ranks.average_rank, [2, 2, 2])
 

@@ -287,12 +287,14 @@ class TestClock:
         seconds = [snapshot.seconds for snapshot in kept]
         assert len(seconds) == 4
         training = sum(v for k, v in outcome.phases.items() if k != "calibrate")
-        assert 0 < seconds[0] < seconds[1] < seconds[2] < seconds[3] < training < elapsed
+        assert 0 < seconds[0] < training < elapsed
+        assert seconds[-1] < elapsed
 
     def test_are_the_phases_so_far(
         self, signals: NDArray[np.float16], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As a checkpoint that follows at once says them, whose own time is not in either yet."""
+        monkeypatch.setattr(loop, "calibrate_batch_norm", lambda *given: None)
         phases: list[float] = []
         monkeypatch.setattr(
             loop,
@@ -300,12 +302,15 @@ class TestClock:
             lambda *given: phases.append(sum(given[-1].phases.values())),
         )
         _, kept = _kept(_noisy, signals, (0.25, 0.5, 0.75), checkpoint=tmp_path / "checkpoint")
-        assert [snapshot.seconds for snapshot in kept] == pytest.approx(phases)
+        assert [snapshot.seconds for snapshot in kept] == pytest.approx(phases, abs=1e-3)
 
-    def test_snapshots_are_outside(
+    def test_each_has_its_own_calibration_and_nothing_of_the_others(
         self, signals: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Copying, calibrating and keeping each take an hour; nobody's seconds know of it."""
+        """Copying, calibrating and keeping each take an hour.
+
+        A pretraining that ended there would have calibrated, and neither copied nor kept.
+        """
         hours, now = [0], time.perf_counter
         monkeypatch.setattr(time, "perf_counter", lambda: now() + 3600 * hours[0])
         calibrate, kept = loop.calibrate_batch_norm, list[Snapshot]()
@@ -327,7 +332,7 @@ class TestClock:
 
         outcome = _run(lambda: _Noisy(SlowToCopy()), signals, EARLY_AND_LATE, keep)
         assert hours[0] == 2 * 3 + 2
-        assert all(snapshot.seconds < 60 for snapshot in kept)
+        assert [snapshot.seconds for snapshot in kept] == pytest.approx([3600] * 2, abs=60)
         assert outcome.phases.pop("calibrate") == pytest.approx(3600, abs=60)
         assert sum(outcome.phases.values()) < 60
         assert outcome.history[-1]["seconds"] < 60

@@ -62,6 +62,7 @@ def _block(task: str, fraction: float, metric: str, rng: random.Random) -> list[
                 rank=1 + len(better),
                 tied_with=tuple(tied),
                 beats_random=None if name == "random" else means[name] - means["random"] >= 0.012,
+                compared_random=None if name == "random" else "random",
                 mean_without_rare=mean,
                 rare_classes=(),
                 per_class={

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from lcd_plugin.evaluate.permutation import Predicted, paired_permutation
 from lcd_plugin.report.leaderboard import build_leaderboard
 from lcd_plugin.report.model import Pair
 
@@ -70,10 +74,56 @@ def test_a_clear_lead_is_found_among_many_lines(runs: Any):
     assert sorted(row.rank for row in rows.values())[:2] == [1, 2]
 
 
+def test_spread_over_seeds_of_a_difference(runs: Any):
+    """Each seed the mean over its label subsets; a seed that one line lacks is left out."""
+    lcd = [[runs.noisy(2.0, 10 * seed + i) for i in range(2)] for seed in range(3)]
+    byol = [[runs.noisy(1.0, 50 + 10 * seed)] * 2 for seed in range(2)]
+    board = build_leaderboard([runs.write({"lcd": lcd, "byol": byol}, fraction=0.1)])
+
+    def auroc(scores: list[np.ndarray]) -> float:
+        return float(np.mean([roc_auc_score(runs.TARGETS, s, average="macro") for s in scores]))
+
+    differences = [auroc(lcd[seed]) - auroc(byol[seed]) for seed in range(2)]
+    pair = pairs_of(board)["lcd", "byol"]
+    assert pair.seed_std == pytest.approx(np.std(differences, ddof=1))
+    alone = build_leaderboard([runs.write({"lcd": lcd[:1], "byol": byol[:1]}, "x", fraction=0.1)])
+    assert pairs_of(alone)["lcd", "byol"].seed_std is None
+
+
+def reordered(out: Path, drop: int | None = None) -> Path:
+    """The run with its evaluations the other way round, and without those of a seed."""
+    plan = json.loads((out / "plan.json").read_text())
+    plan["evaluate"] = [cell for cell in plan["evaluate"][::-1] if cell["seed"] != drop]
+    (out / "plan.json").write_text(json.dumps(plan))
+    return out
+
+
+@pytest.mark.parametrize("drop", [None, 0])
+def test_runs_are_paired_by_their_seeds(runs: Any, drop: int | None):
+    """Seeds that differ much, and a small lead at each: it shows in equal seeds side by side."""
+    base = [runs.noisy(strength, i) for i, strength in enumerate((0.9, 0.1, 2.5))]
+    lead = [scores + np.float32(0.1) * runs.TARGETS for scores in base]
+    if drop is not None:
+        lead[drop] = base[drop] = runs.noisy(1.3, 0)
+    first = runs.write({"lcd": lead}, "a")
+    board = build_leaderboard([first, reordered(runs.write({"byol": base}, "b"), drop)])
+    in_order = build_leaderboard([runs.write({"lcd": lead, "byol": base}, "c")])
+    (pair,) = pairs_of(board).values()
+    if drop is None:
+        (expected,) = pairs_of(in_order).values()
+        assert pair.p == expected.p < 0.01
+        assert pair.seed_std == expected.seed_std
+    targets, patients = runs.TARGETS, runs.PATIENTS
+    limits = np.full(2, 0.5)
+    a = [Predicted(s, limits, (seed, 0)) for seed, s in enumerate(lead)]
+    b = [Predicted(s, limits, (seed, 0)) for seed, s in enumerate(base) if seed != drop]
+    assert pair.p == paired_permutation("auroc", targets, patients, a, b)
+
+
 def test_one_line_needs_no_test(runs: Any):
     board = build_leaderboard([runs.write({"lcd": [runs.noisy(1, 1)]})])
     assert board.pairs == ()
-    assert {row.rank for row in board.rows} == {1}
+    assert {row.rank for row in board.rows if row.metric != "ece"} == {1}
 
 
 def test_a_metric_without_a_value_separates_nothing(runs: Any):

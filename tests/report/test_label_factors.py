@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lcd_plugin.report.exports import to_markdown
@@ -85,3 +86,12 @@ def test_a_baseline_of_other_data_is_not_read(runs: Any):
         line = {"lcd": [runs.noisy(1 + i, 1)]}
         folders.append(runs.write(line, f"b{i}", fraction=fraction, recipe="y", data="d1"))
     assert build_leaderboard(folders).label_factors == ()
+
+
+def test_one_patient_has_no_interval(runs: Any):
+    strengths = {"lcd": (1.0, 2.0, 3.0), "supervised": (0.5, 1.0, 2.0)}
+    board = board_of(runs, strengths, patients=np.full(runs.N, "p"))
+    factor = factors_of(board, "lcd")[0.01]
+    assert factor.factor == pytest.approx(10)
+    assert np.isnan([factor.ci_low, factor.ci_high]).all()
+    assert "| 10\u00d7 |" in to_markdown(board)

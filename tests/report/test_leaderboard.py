@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import friedmanchisquare
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from lcd_plugin.cli.tables import print_board
@@ -114,6 +115,10 @@ def test_a_method_pretrained_on_two_datasets_has_a_row_for_each(runs: Any):
     assert rows["lcd", "x"].beats_random is False
     assert rows["supervised", ""].beats_random is False  # it beats one of two
     assert rows["random", "x"].beats_random is None
+    assert rows["lcd", "d"].compared_random == "random (calibrated on d)"
+    assert rows["lcd", "x"].compared_random == "random (calibrated on x)"
+    assert rows["supervised", ""].compared_random == "random (calibrated on x)"  # the better one
+    assert rows["random", "x"].compared_random is None
     assert "byol (pretrained on x) (1)" in board.notes[0]
 
 
@@ -155,6 +160,18 @@ def test_rare_classes_are_named_and_left_out_of_the_second_mean(runs: Any):
     row = rows_of(board)["lcd"]
     assert row.rare_classes == ("HYP",)
     assert row.mean_without_rare == pytest.approx(row.per_class["MI"])
+
+
+def test_no_second_mean_where_all_classes_are_rare(runs: Any):
+    targets = runs.TARGETS.copy()
+    targets[18:] = 0
+    assert (targets.sum(axis=0) < 10).all()
+    row = rows_of(build_leaderboard([runs.write({"lcd": [runs.noisy(1, 1)]}, targets=targets)]))[
+        "lcd"
+    ]
+    assert row.rare_classes == runs.CLASSES
+    assert np.isfinite(row.mean)
+    assert np.isnan(row.mean_without_rare)
 
 
 def test_a_class_that_the_test_lacks_is_no_number(runs: Any):
@@ -213,25 +230,35 @@ def test_a_recipe_without_a_random_of_its_own_is_judged_by_one_of_equal_data(run
     board = build_leaderboard(folders)
     rows = {row.place: row for row in board.rows if row.metric == "auroc"}
     assert rows[Place("lcd", "best", "d")].beats_random is True
+    assert rows[Place("lcd", "best", "d")].compared_random == "random"
     assert rows[Place("lcd", "far", "d")].beats_random is None
+    assert rows[Place("lcd", "far", "d")].compared_random is None
     # The one `random` needs no recipe in its name.
     assert "| random |" in to_markdown(board)
     assert "| lcd (far) |" in to_markdown(board)
 
 
-def test_calibration_error_is_better_when_lower(runs: Any):
+def test_the_calibration_error_describes_and_is_not_tested(runs: Any):
     truth = runs.TARGETS.astype(np.float32)
-    calibrated = np.where(truth == 1, 0.9, 0.1).astype(np.float32)
+    calibrated = [np.where(truth == 1, at, 1 - at).astype(np.float32) for at in (0.9, 0.88)]
     off = np.where(truth == 1, 0.55, 0.45).astype(np.float32)
-    board = build_leaderboard([runs.write({"lcd": [off], "byol": [calibrated], "random": [off]})])
+    scores = {"lcd": [off, off], "byol": calibrated, "random": [off, off]}
+    board = build_leaderboard([runs.write(scores)])
     rows = rows_of(board, "ece")
-    assert rows["byol"].mean == pytest.approx(0.1, abs=1e-6)
+    assert rows["byol"].mean == pytest.approx(0.11, abs=1e-6)
+    assert rows["byol"].seed_std == pytest.approx(0.02 / np.sqrt(2), abs=1e-6)
     assert rows["lcd"].mean == pytest.approx(0.45, abs=1e-6)
-    assert (rows["byol"].rank, rows["lcd"].rank) == (1, 2)
-    assert rows["byol"].beats_random is True
-    assert rows["lcd"].beats_random is False
-    pair = next(p for p in board.pairs if p.metric == "ece" and {p.a, p.b} == {"byol", "lcd"})
-    assert (pair.a, pair.difference) == ("byol", pytest.approx(-0.35, abs=1e-6))
+    assert list(rows) == ["byol", "lcd", "random"]  # the lowest first
+    for row in rows.values():
+        assert np.isnan([row.ci_low, row.ci_high]).all()
+        assert (row.rank, row.tied_with) == (None, ())
+        assert (row.beats_random, row.compared_random) == (None, None)
+    assert {pair.metric for pair in board.pairs} == {"auroc", "auprc", "f1", "balanced_accuracy"}
+    line = next(
+        row for row in json.loads(board.model_dump_json())["rows"] if row["metric"] == "ece"
+    )
+    assert line["ci_low"] is line["ci_high"] is line["rank"] is None
+    assert "nan" not in to_csv(board)
 
 
 def test_spread_over_label_subsets_is_apart_from_that_over_seeds(runs: Any):
@@ -247,10 +274,141 @@ def test_spread_over_label_subsets_is_apart_from_that_over_seeds(runs: Any):
     assert row.pretrain_wall_s == pytest.approx(10.5)  # each pretraining once
 
 
-def test_fewer_label_subsets_are_told(runs: Any):
-    scores = {"lcd": [[runs.noisy(1, 1), runs.noisy(1, 2)]], "byol": [[runs.noisy(1, 3)]]}
-    board = build_leaderboard([runs.write(scores, fraction=0.1)])
-    assert "fewer label subsets than the others of their comparison: byol (1)" in board.notes[0]
+class TestLabelSubsets:
+    def _note(self, runs: Any, subsets: dict[str, list[int]], **more: Any) -> str:
+        """The note of a run with so many label subsets at each pretraining seed."""
+        scores = {
+            name: [[runs.noisy(1, 9 * seed + i) for i in range(n)] for seed, n in enumerate(counts)]
+            for name, counts in subsets.items()
+        }
+        notes = build_leaderboard([runs.write(scores, **{"fraction": 0.1} | more)]).notes
+        return next((note for note in notes if "label subsets" in note), "")
+
+    def test_lines_on_others_are_told(self, runs: Any):
+        note = self._note(runs, {"lcd": [2, 2], "simclr": [2, 2], "byol": [2, 1]})
+        assert note.endswith("with methods: byol (subset 0 67%, subset 1 33%).")
+
+    def test_so_is_training_from_scratch(self, runs: Any):
+        note = self._note(runs, {"lcd": [3], "supervised": [2]})
+        assert note.endswith("with methods: supervised (subset 0 50%, subset 1 50%).")
+
+    def test_equal_subsets_need_no_note(self, runs: Any):
+        assert not self._note(runs, {"lcd": [2, 2], "byol": [2]})
+        assert not self._note(runs, {"lcd": [2, 2], "byol": [1]}, fraction=1.0, name="all")
+
+    def test_subsets_in_turns_count_as_all_of_them(self, runs: Any):
+        """Training from scratch takes one subset a seed, each as often as the probes do."""
+        scores = {
+            "lcd": [[runs.noisy(1, 3 * seed + i) for i in range(3)] for seed in range(3)],
+            "supervised": [runs.noisy(1, seed) for seed in range(3)],
+        }
+        board = build_leaderboard([runs.write(scores, fraction=0.1)])
+        assert not any("label subsets" in note for note in board.notes)
+
+
+class TestTrainingFromScratch:
+    """It stands beside the probes of its own dataset, under settings like theirs."""
+
+    def _tables(self, *outs: Path) -> dict[tuple[str, str], set[str]]:
+        found: dict[tuple[str, str], set[str]] = {}
+        for row in build_leaderboard(list(outs)).rows:
+            found.setdefault((row.dataset, row.protocol), set()).add(row.method)
+        return found
+
+    def test_only_in_tables_that_its_dataset_has(self, runs: Any):
+        scores = {"lcd": [runs.noisy(1, 1)], "supervised": [runs.noisy(1, 2)]}
+        both = {"lcd", "supervised"}
+        assert self._tables(
+            runs.write(scores, "a", dataset="x", protocol="linear"),
+            runs.write(scores, "b", dataset="y", protocol="finetune"),
+            runs.write(scores, "c", dataset="y", protocol="knn"),
+        ) == {("x", "linear"): both, ("y", "finetune"): both, ("y", "knn"): both}
+
+    def test_with_the_papers_settings_beside_the_papers_protocols(self, runs: Any):
+        lcd, own, paper = ([runs.noisy(1, i)] for i in range(3))
+        out = [
+            runs.write({"lcd": lcd, "supervised": own}, "a", protocol="linear"),
+            runs.write({"lcd": lcd, "supervised": paper}, "b", protocol="linear-paper"),
+        ]
+        assert self._tables(*out) == {
+            ("d", "linear"): {"lcd", "supervised"},
+            ("d", "linear-paper"): {"lcd", "supervised"},
+        }
+        means = {
+            row.protocol: row.mean
+            for row in build_leaderboard(out).rows
+            if row.method == "supervised" and row.metric == "auroc"
+        }
+        for protocol, scores in (("linear", own), ("linear-paper", paper)):
+            expected = roc_auc_score(runs.TARGETS, scores[0], average="macro")
+            assert means[protocol] == pytest.approx(expected)
+
+    def test_one_kind_does_not_stand_in_for_the_other(self, runs: Any):
+        tables = self._tables(
+            runs.write({"lcd": [runs.noisy(1, 1)]}, "a", protocol="linear-paper"),
+            runs.write({"supervised": [runs.noisy(1, 2)]}, "b"),
+        )
+        assert tables == {("d", "linear-paper"): {"lcd"}, ("d", "scratch"): {"supervised"}}
+
+    def test_alone(self, runs: Any):
+        scores = {"supervised": [runs.noisy(1, 1)]}
+        outs = [runs.write(scores, p, protocol=p) for p in ("linear", "finetune-paper")]
+        assert self._tables(*outs) == {
+            ("d", "scratch"): {"supervised"}, ("d", "scratch-paper"): {"supervised"},
+        }  # fmt: skip
+
+
+class TestLinesWithoutAllLabels:
+    @pytest.fixture
+    def board(self, runs: Any) -> Leaderboard:
+        few = {"lcd": [runs.noisy(2.0, 1)], "byol": [runs.noisy(2.0, 2)]}
+        return build_leaderboard(
+            [
+                runs.write(few | {"vicreg": [runs.noisy(4.0, 3)]}, "a", fraction=0.1),
+                runs.write(few, "b", fraction=0.5),
+            ]
+        )
+
+    def test_stand_below_the_others_without_a_rank(self, board: Leaderboard):
+        lines = [line for line in to_markdown(board).splitlines() if line.startswith("| ")]
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        assert cells[0][0] == "rank at 50%"
+        assert {cells[1][1], cells[2][1]} == {"lcd", "byol"}
+        assert [cells[1][0], cells[2][0]] == ["1=", "1="]
+        assert cells[3][:2] == ["-", "vicreg"]
+        vicreg = next(r for r in board.rows if r.method == "vicreg" and r.metric == "auroc")
+        assert f"{vicreg.mean:.3f} [" in cells[3][2]
+        assert cells[3][3] == "-"
+
+    def test_and_so_in_the_terminal(self, board: Leaderboard, capsys: pytest.CaptureFixture[str]):
+        print_board(board)
+        printed = capsys.readouterr().out
+        assert "at 50%" in printed
+        assert next(line for line in printed.splitlines() if " vicreg " in line).strip()[0] == "-"
+
+
+def test_what_the_tests_hold_fixed_is_said(runs: Any):
+    scores = {"lcd": [runs.noisy(1, 1), runs.noisy(1, 2)], "byol": [runs.noisy(1, 3)]}
+    board = build_leaderboard([runs.write(scores)])
+    text = to_markdown(board)
+    assert "over test patients, corrected after Holm over all pairs of one fraction" in text
+    assert "holds the trained encoders and label subsets as they are" in text
+    rows = rows_of(board)
+    for line in text.splitlines():
+        if line.startswith(("| 1= | lcd", "| 1 | lcd")):
+            assert f"| {rows['lcd'].seed_std:.3f} |" in line
+        if "| byol |" in line:
+            assert "] | - |" in line  # one seed has no spread
+
+
+def test_one_patient_has_no_interval(runs: Any, capsys: pytest.CaptureFixture[str]):
+    scores, patients = {"lcd": [runs.noisy(1, 1)]}, np.full(runs.N, "p")
+    board = build_leaderboard([runs.write(scores, patients=patients)])
+    row = rows_of(board)["lcd"]
+    assert np.isnan([row.ci_low, row.ci_high]).all()
+    assert f"| {row.mean:.3f} |" in to_markdown(board)
+    print_board(board)
+    assert "nan" not in capsys.readouterr().out
 
 
 def test_leads_are_compared_among_themselves(runs: Any):
@@ -296,8 +454,31 @@ def test_average_ranks_over_datasets(runs: Any):
     assert ranks.names == ("lcd", "byol")  # vicreg is in one of them only
     assert ranks.average_rank == (1.0, 2.0)
     assert (ranks.label_fraction, ranks.friedman_p) == (1.0, None)
-    assert "lcd 1.00, byol 2.00" in to_markdown(board)
+    assert ranks.left_out == ("vicreg",)
+    text = to_markdown(board)
+    assert "lcd 1.00, byol 2.00" in text
+    assert "Not in all of them: vicreg." in text
+    assert "So few comparisons tell hardly anything apart." in text
+    assert "share its records" not in text
     assert build_leaderboard(folders[:1]).ranks == ()
+
+
+def test_average_ranks_over_many_datasets(runs: Any):
+    strengths = {"lcd": 3.0, "byol": 2.0, "simclr": 1.0}
+    folders = [
+        runs.write({m: [runs.noisy(s, 3 * i + j)] for j, (m, s) in enumerate(strengths.items())},
+                   str(i), dataset=f"d{i}")
+        for i in range(5)
+    ]  # fmt: skip
+    board = build_leaderboard(folders)
+    (ranks,) = board.ranks
+    means = {(r.dataset, r.method): r.mean for r in board.rows if r.metric == "auroc"}
+    columns = [[means[f"d{i}", method] for i in range(5)] for method in strengths]
+    assert ranks.friedman_p == pytest.approx(friedmanchisquare(*columns).pvalue)
+    assert "So few comparisons" not in to_markdown(board)
+    two_tasks = ranks.model_copy(update={"comparisons": ("d0 / a", "d0 / b", "x / a")})
+    text = to_markdown(board.model_copy(update={"ranks": (two_tasks,)}))
+    assert "Tasks of one dataset share its records, so the tests are too sure." in text
 
 
 def test_scores_that_are_not_a_number_cost_their_own_cell_only(runs: Any):

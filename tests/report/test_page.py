@@ -307,7 +307,8 @@ def test_ties_and_baselines_are_marked_in_words(sample_board: Builder) -> None:
     board = sample_board()
     entries = make_entries(comparisons(board.rows), assign_looks(board.rows))
     top = {entry.row.method: entry for entry in entries[:6]}
-    assert (top["supervised"].rank, top["lcd"].rank, top["simclr"].rank) == ("1=", "1=", "2")
+    standings = [words.standing(top[name].row) for name in ("supervised", "lcd", "simclr")]
+    assert standings == ["1=", "1=", "2="]  # lcd and simclr are tied though their ranks differ
     assert top["lcd"].over_random == pytest.approx(0.912 - 0.836)
     assert top["random"].over_random is None
     text = Page(render_page(board)).text
@@ -350,6 +351,17 @@ def test_page_without_random_does_not_claim_a_gain(sample_board: Builder) -> Non
     assert "random baseline has no result here, so nothing shows" in text
     assert "beats" not in text
     Page(render_page(board))
+
+
+def test_other_random_is_no_comparison_and_no_sentence(sample_board: Builder) -> None:
+    board = change(sample_board(), lambda r: True, beats_random=None, compared_random=None)
+    text = said(board)
+    assert "untrained encoder" not in text
+    assert "beat" not in text
+    assert "no result here" not in text  # there is a `random`, of other data
+    entries = make_entries(comparisons(board.rows), assign_looks(board.rows))
+    assert {entry.over_random for entry in entries} == {None}
+    assert not any("reference" in entry.bar for entry in entries)
 
 
 def test_two_machines_are_not_compared_in_time(sample_board: Builder) -> None:
@@ -449,6 +461,7 @@ def two_sources(board: Leaderboard, task: str = "superclass") -> Leaderboard:
                     for name in row.tied_with
                 ),
                 "pretrain_dataset": "" if row.kind == "supervised" else "ptbxl",
+                "compared_random": row.compared_random and "random (calibrated on ptbxl)",
             }
         )
         for row in rows
@@ -462,6 +475,7 @@ def two_sources(board: Leaderboard, task: str = "superclass") -> Leaderboard:
                 "ci_high": row.ci_high - 0.1,
                 "rank": row.rank + 6,
                 "tied_with": (),
+                "compared_random": row.compared_random and "random (calibrated on mimic)",
             }
         )
         for row in rows

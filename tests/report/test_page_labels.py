@@ -83,6 +83,46 @@ def test_sentence_says_what_is_not_settled(sample_board: Builder) -> None:
     assert beyond.endswith("with its whole 95% interval more than 10.")
 
 
+def test_an_end_at_one_counts_on_the_side_of_its_bound(sample_board: Builder) -> None:
+    rows = sample_board().rows
+    below = {"factor": 1.0, "bound": "less", "ci_low": 1.0, "ci_high": 1.0}
+    none = sentence(factor(**below, low_bound="less", high_bound="less"), rows)
+    assert "worth less than 1 times" in none
+    assert none.endswith("with its whole 95% interval less than 1, so it saves none.")
+    open_ = sentence(factor(**below, low_bound="less", high_bound="exact"), rows)
+    assert open_.endswith("not settled that it saves any.")
+    # With all labels: above the whole curve; the division may miss 1 by its last digit.
+    above = {"factor": 1.0, "bound": "more", "ci_low": 1 - 1e-16 - 1e-16, "ci_high": 1.0}
+    assert above["ci_low"] < 1
+    saves = sentence(factor(**above, low_bound="more", high_bound="more"), rows)
+    assert saves.endswith("with its whole 95% interval more than 1.")
+
+
+def test_a_bound_that_points_across_one_leaves_it_open(sample_board: Builder) -> None:
+    rows = sample_board().rows
+    # The curve of the baseline ends below, or begins above, the labels of the method.
+    short = factor(factor=0.5, bound="more", ci_low=0.3, ci_high=0.5, high_bound="more")
+    assert sentence(short, rows).endswith("not settled that it saves any.")
+    late = factor(factor=2, bound="less", ci_low=2, low_bound="less", ci_high=3)
+    assert sentence(late, rows).endswith("not settled that it saves any.")
+
+
+def test_factor_without_an_interval_stands_alone(sample_board: Builder) -> None:
+    group = comparisons(sample_board().rows)[0]
+    one = factor(ci_low=math.nan, ci_high=math.nan)
+    assert sentence(one, group.rows).endswith(
+        "lcd is worth 7 times as many labels of training from scratch."
+    )
+    assert words.factor_interval(one) == ""
+    series = series_of(group.rows, assign_looks(group.rows))
+    drawn = ElementTree.fromstring(factor_figure([one], series))
+    assert [title.text for title in drawn.iter("title")] == [
+        "lcd: 7\u00d7 with 1% of the labels (171 records)"
+    ]
+    assert not any(node.attrib["class"] == "whisker" for node in drawn.iter("line"))
+    assert sentence(factor(factor=math.nan), group.rows) == ""
+
+
 def test_sentence_is_of_the_best_line_with_fewest_labels(sample_board: Builder) -> None:
     group = comparisons(sample_board().rows)[0]
     factors = [

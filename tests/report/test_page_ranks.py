@@ -88,16 +88,24 @@ def test_page_tells_friedman_and_warns_of_few_comparisons(sample_board: Builder)
     assert "byol 3.10 simclr and random" in text
     few = ranks(
         comparisons=("ptbxl / superclass", "ptbxl / rhythm"),
-        friedman_p=0.0756,
+        friedman_p=None,
         critical_difference=3.32,
     )
     text = text_of(sample_board(ranks=(few,)))
     assert "Only 2 comparisons are behind these ranks." in text
     assert "can hardly tell anything apart" in text
-    assert "p = 0.076, so the differences may all be chance." in text
-    assert "same records are not independent" in text
+    assert "No Friedman test that all are equal is given: below five comparisons" in text
+    assert "same records are not independent, so the critical difference is too sure" in text
+    chance = text_of(sample_board(ranks=(ranks(friedman_p=0.0756),)))
+    assert "p = 0.076, so the differences may all be chance." in chance
     two = ranks(names=("lcd", "random"), average_rank=(1.0, 2.0), friedman_p=None)
     assert "Friedman" not in text_of(sample_board(ranks=(two,)))
+
+
+def test_page_names_the_lines_that_are_not_in_every_comparison(sample_board: Builder) -> None:
+    text = text_of(sample_board(ranks=(ranks(left_out=("vicreg", "supervised")),)))
+    assert "not in every one of these comparisons: vicreg and supervised." in text
+    assert "Left out" not in text_of(sample_board(ranks=(ranks(),)))
 
 
 def test_further_diagrams_are_folded_and_none_is_no_section(sample_board: Builder) -> None:

@@ -78,16 +78,54 @@ def test_page_names_the_machine_and_the_time_to_the_same_score(sample_board: Bui
 def test_a_first_snapshot_that_is_good_enough_makes_times_bounds(sample_board: Builder) -> None:
     rows = comparisons(sample_board().rows)[0].rows
     quick = curve(score=(0.86, 0.88, 0.90))
-    (view,) = speed_views([SLOW, quick], series_of(rows, assign_looks(rows)))
+    (view,) = speed_views([SLOW, quick], series_of(rows, assign_looks(rows)), rows)
     assert view.against_fastest == ("1\u00d7", "more than 20\u00d7")
     text = text_of(sample_board(speed=(quick, SLOW)))
     assert "lcd at most 1.7 min 100,000 1\u00d7" in text
 
 
+@pytest.mark.parametrize("seconds", [(100.0, 80.0, 90.0), (100.0, 80.0, 2000.0)])
+def test_no_ratio_where_the_fastest_is_not_known(
+    sample_board: Builder, seconds: tuple[float, float, float]
+) -> None:
+    """Two lines are good enough at their first snapshot, or one is, but another is there sooner."""
+    rows = comparisons(sample_board().rows)[0].rows
+    first, second, until = seconds
+    curves = [
+        curve("byol", score=(0.70, 0.80, 0.85), seconds=(50.0, 70.0, until)),
+        curve(score=(0.86, 0.88, 0.90), seconds=(first, 500.0, 1000.0)),
+    ]
+    if until > first:
+        curves.append(curve("simclr", score=(0.86, 0.88, 0.90), seconds=(second, 500.0, 1000.0)))
+    (view,) = speed_views(curves, series_of(rows, assign_looks(rows)), rows)
+    assert not view.fastest_known
+    assert set(view.against_fastest) == {"\u2013"}
+    at_most = [time.at_most for time in view.times]
+    assert at_most == sorted(at_most, reverse=True)
+    assert view.times[-1].curve.method == "byol"
+    text = text_of(sample_board(speed=tuple(curves)))
+    assert "which of these is the fastest is not known and no ratio is given" in text
+    assert "not known" not in text_of(sample_board(speed=(curve(), SLOW)))
+
+
+def test_lines_that_learned_nothing_are_named_and_set_no_target(sample_board: Builder) -> None:
+    flat = curve("vicreg", score=(0.79, 0.80, 0.80))  # `random` has 0.836
+    text = text_of(sample_board(speed=(curve(), flat, SLOW)))
+    assert "Pretraining until macro AUROC 0.850" in text
+    assert "Left out, since they do not end above random : vicreg." in text
+    assert "Left out" not in text_of(sample_board(speed=(curve(), SLOW)))
+    assert "Time to the same score" not in text_of(sample_board(speed=(curve(), flat)))
+
+
+def test_times_are_said_to_be_means_without_an_interval(sample_board: Builder) -> None:
+    text = text_of(sample_board(speed=(curve(), SLOW)))
+    assert "times of the mean over seeds, without an interval." in text
+
+
 def test_machines_are_kept_apart_and_one_line_is_not_compared(sample_board: Builder) -> None:
     rows = comparisons(sample_board().rows)[0].rows
     series = series_of(rows, assign_looks(rows))
-    views = speed_views([curve(), SLOW.model_copy(update={"machine": "laptop"})], series)
+    views = speed_views([curve(), SLOW.model_copy(update={"machine": "laptop"})], series, rows)
     assert [view.machine for view in views] == ["one GPU", "laptop"]
     assert [view.times for view in views] == [(), ()]
 

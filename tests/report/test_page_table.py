@@ -1,14 +1,27 @@
 from __future__ import annotations
 
 import html
+import json
+import math
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from lcd_plugin.report.figures import assign_looks, class_table, cost_front, interval_bar
+from lcd_plugin.report.figures import (
+    assign_looks,
+    class_table,
+    cost_figure,
+    cost_front,
+    efficiency_figure,
+    interval_bar,
+    series_names,
+    words,
+)
 from lcd_plugin.report.model import Leaderboard, Pair, Row
 from lcd_plugin.report.page import render_page
 from lcd_plugin.report.page_groups import comparisons, own_random
@@ -20,16 +33,18 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def as_error(board: Leaderboard) -> Leaderboard:
-    """The board with AUROC alone, as if it were an error: one minus it."""
+    """The board with AUROC alone, as if it were the calibration error: one minus it."""
+    untested = {
+        "metric": "ece",
+        "ci_low": math.nan,
+        "ci_high": math.nan,
+        "rank": None,
+        "tied_with": (),
+        "beats_random": None,
+        "compared_random": None,
+    }
     rows = tuple(
-        row.model_copy(
-            update={
-                "metric": "ece",
-                "mean": 1 - row.mean,
-                "ci_low": 1 - row.ci_high,
-                "ci_high": 1 - row.ci_low,
-            }
-        )
+        row.model_copy(update={**untested, "mean": 1 - row.mean})
         for row in board.rows
         if row.metric == "auroc"
     )
@@ -49,20 +64,45 @@ def test_an_error_is_ordered_the_other_way(sample_board: Builder) -> None:
     assert [row.method for row in shuffled.select("ece", 1.0)] == order
 
 
-def test_being_over_random_is_being_lower_for_an_error(sample_board: Builder) -> None:
+def test_an_error_has_no_rank_no_interval_and_is_not_judged(sample_board: Builder) -> None:
+    board = as_error(sample_board())
+    entries = make_entries(comparisons(board.rows)[:1], assign_looks(board.rows))
+    means = [entry.row.mean for entry in entries if entry.row.label_fraction == 1]
+    assert means == sorted(means)  # lowest first
+    assert {words.standing(entry.row) for entry in entries} == {"\u2013"}
+    assert {entry.over_random for entry in entries} == {None}
+    for entry in entries:  # a dot, and neither an interval nor `random`
+        drawn = ElementTree.fromstring(entry.bar)
+        assert any("marker" in node.attrib["class"] for node in drawn)
+        assert [n.attrib["class"] for n in drawn.iter("line")] == ["track"]
+    text = text_of(board)
+    assert "lower is better; biased upwards, for orientation only" in text
+    assert "[n/a" not in text
+    assert "\u2013 supervised baseline 0.079 \u2013 ptbxl" in text
+    assert "biased upwards" not in text_of(sample_board())
+
+
+def test_a_score_without_an_interval_is_drawn_as_a_point(sample_board: Builder) -> None:
     board = sample_board()
-    gains = [
-        {
-            (e.row.method, e.row.label_fraction): e.over_random
-            for e in make_entries(comparisons(b.rows)[:1], assign_looks(b.rows))
-            if e.row.metric in {"auroc", "ece"} and e.over_random is not None
-        }
-        for b in (board, as_error(board))
+    few = {"ci_low": math.nan, "ci_high": math.nan}
+    rows = [
+        row.model_copy(update=few) if row.method == "lcd" else row
+        for row in comparisons(board.rows)[0].select("auroc")
     ]
-    assert gains[0]["lcd", 1.0] == pytest.approx(0.912 - 0.836)
-    assert gains[1] == pytest.approx(gains[0])
-    assert "it says how much lower it is" in text_of(as_error(board))
-    assert "how much lower" not in text_of(board)
+    looks = assign_looks(rows)
+    top = [row for row in rows if row.label_fraction == 1]
+    for figure in (efficiency_figure(rows, looks), cost_figure(top, looks)):
+        ElementTree.fromstring(figure)
+        assert "nan" not in figure
+        assert "n/a" not in figure
+        assert "lcd: 0.912 with" in figure or "lcd: 0.912 for" in figure
+        assert "simclr: 0.905 [" in figure
+    summary = summarise(comparisons(rows)[0])
+    assert (
+        "0.912 with all labels"
+        in summarise(comparisons([row for row in rows if row.method != "supervised"])[0]).lead
+    )
+    assert "[n/a" not in summary.lead
 
 
 def test_bars_of_an_error_are_turned_round(sample_board: Builder) -> None:
@@ -93,12 +133,65 @@ def test_pareto_front_and_best_of_a_class_follow_the_metric(sample_board: Builde
     assert fronts[0] == fronts[1]
 
 
-def test_summary_of_an_error_speaks_of_the_lowest(sample_board: Builder) -> None:
+def test_summary_of_an_error_names_the_lowest_and_judges_nothing(sample_board: Builder) -> None:
     summary = summarise(comparisons(as_error(sample_board()).rows)[0])
-    text = " ".join(part.striptags() for part in (summary.lead, *summary.more))
-    assert "supervised has the lowest expected calibration error, 0.079" in text
-    assert "lcd beats the untrained encoder of random (0.164) by 0.076." in text
-    assert "highest" not in text
+    assert summary.lead.striptags() == (
+        "supervised has the lowest expected calibration error, 0.079 with all labels (lower is "
+        "better; biased upwards, for orientation only)."
+    )
+    assert [part.striptags()[:15] for part in summary.more] == ["Pretraining lcd"]
+
+
+SORTS_FIRST = """
+const cell = (text, best) => ({ dataset: { v: text, ...(best ? { best } : {}) } });
+const noop = () => {};
+const node = (more) => ({ dataset: {}, addEventListener: noop, append: noop, childNodes: [],
+  classList: { toggle: noop }, setAttribute(name, value) { this[name] = value; },
+  getAttribute(name) { return this[name]; }, ...more });
+const shown = SHOWN;
+const buttons = [];
+const headers = ["asc", "desc"].map((sort, cellIndex) => node({ dataset: { sort }, cellIndex }));
+for (const header of headers) header.parentNode = { cells: headers };
+const body = node({ rows: [["auroc", 0.9], ["auroc", 0.8], ["ece", 0.3], ["ece", 0.1]].map(
+  ([metric, v]) => node({ dataset: { facets: metric }, v,
+    cells: [cell(""), cell(String(v), metric === "ece" && "low")] })) });
+body.append = (...rows) => { body.rows = rows; };
+const form = node({ querySelectorAll: () => [{ value: shown, dataset: { key: "metric" } }] });
+const table = node({ tBodies: [body], tHead: { rows: [{ cells: headers }] } });
+const byId = { board: table, filters: form };
+globalThis.addEventListener = noop;
+globalThis.document = { getElementById: (id) => byId[id] || node({}), addEventListener: noop,
+  querySelectorAll: () => [], createElement: () => {
+    const button = node({ addEventListener: (_, act) => { button.click = act; } });
+    buttons.push(button);
+    return button;
+  } };
+SCRIPT
+buttons[1].click();
+console.log(JSON.stringify(body.rows.filter((row) => !row.hidden).map((row) => row.v)));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="the script of the page is run by node")
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [("auroc", [0.9, 0.8]), ("ece", [0.1, 0.3]), ("", [0.9, 0.8, 0.3, 0.1])],
+)
+def test_first_click_on_the_score_puts_the_best_first(
+    sample_board: Builder, metric: str, order: list[float]
+) -> None:
+    source = render_page(sample_board())
+    script = source[source.index("<script>") + 8 : source.index("</script>")]
+    program = SORTS_FIRST.replace("SHOWN", json.dumps(metric)).replace("SCRIPT", script)
+    done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == order
+
+
+def test_cells_of_an_error_tell_the_script_that_low_is_best(sample_board: Builder) -> None:
+    board = sample_board()
+    assert 'data-best="low"' not in render_page(board)
+    error = as_error(board)
+    assert render_page(error).count('data-best="low"') == len(error.rows)
 
 
 def recipes(board: Leaderboard, **random: Any) -> Leaderboard:
@@ -176,15 +269,57 @@ def test_supervised_stands_beside_every_pretraining_dataset(sample_board: Builde
     assert (values["lcd", "ptbxl"], values["lcd", "mimic"]) == (0, 1)
 
 
-def test_random_of_the_same_recipe_is_the_one_to_beat(sample_board: Builder) -> None:
-    rows = comparisons(sample_board().rows)[0].select("auroc", 1.0)
-    lcd, random = (next(r for r in rows if r.method == name) for name in ("lcd", "random"))
-    best = random.model_copy(update={"recipe": "best", "mean": 0.7})
-    paper = random.model_copy(update={"recipe": "paper"})
-    assert own_random(lcd.model_copy(update={"recipe": "best"}), [paper, best]) == best
-    assert own_random(lcd.model_copy(update={"recipe": "paper"}), [best, paper]) == paper
-    assert own_random(lcd.model_copy(update={"recipe": "third"}), [random]) == random
-    assert own_random(lcd.model_copy(update={"pretrain_dataset": "mimic"}), [random]) is None
+def test_random_to_beat_is_the_one_that_was_tested(sample_board: Builder) -> None:
+    """Recipes prepare the records in two ways; `gamma` has the records of `paper`."""
+    sample = sample_board().rows
+    rows: list[Row] = []
+    for row in sample:
+        if row.kind == "random":  # that of other records is far better
+            rows.append(row.model_copy(update={"recipe": "paper"}))
+            rows.append(row.model_copy(update={"recipe": "lead", "mean": row.mean + 0.05}))
+        elif row.method == "lcd":
+            rows.append(
+                row.model_copy(update={"recipe": "gamma", "compared_random": "random (paper)"})
+            )
+        elif row.method == "simclr":
+            rows.append(row.model_copy(update={"recipe": "third", "compared_random": None}))
+        elif row.kind == "supervised":
+            rows.append(row.model_copy(update={"compared_random": "random (lead)"}))
+    group = comparisons(rows)[0]
+    names = series_names(group.rows)
+    few = {row.method: row for row in group.select("auroc", 0.01) if row.kind != "random"}
+    for method, mean in (("lcd", 0.744), ("supervised", 0.744 + 0.05)):
+        found = own_random(few[method], group.select("auroc", 0.01), names)
+        assert found is not None
+        assert (found.mean, found.label_fraction) == (pytest.approx(mean), 0.01)
+    assert own_random(few["simclr"], group.select("auroc", 0.01), names) is None
+    entries = {
+        e.row.method: e.over_random
+        for e in make_entries([group], assign_looks(rows))
+        if e.row.metric == "auroc" and e.row.label_fraction == 1
+    }
+    assert entries["lcd"] == pytest.approx(0.912 - 0.836)
+    assert entries["supervised"] == pytest.approx(0.921 - 0.886)
+    assert (entries["simclr"], entries["random"]) == (None, None)
+    more = " ".join(part.striptags() for part in summarise(group).more)
+    assert "lcd (gamma) beats the untrained encoder of random (paper) (0.836) by 0.076." in more
+
+
+def test_a_mean_without_rare_classes_is_told_only_where_there_is_one(sample_board: Builder) -> None:
+    board = sample_board()
+    classes = tuple(board.rows[0].per_class)
+
+    def text(mean: float, rare: tuple[str, ...]) -> str:
+        changes = {"mean_without_rare": mean, "rare_classes": rare}
+        rows = tuple(row.model_copy(update=changes) for row in board.rows)
+        return text_of(board.model_copy(update={"rows": rows}))
+
+    one = text(0.875, ("HYP",))
+    assert "0.875 without 1 rare class (HYP)" in one
+    assert "a second mean leaves them out" in one
+    every = text(math.nan, classes)
+    assert "without 5 rare" not in every
+    assert "second mean" not in every
 
 
 def test_spread_over_label_subsets_has_a_column_where_known(sample_board: Builder) -> None:
@@ -227,13 +362,33 @@ def test_pairs_of_the_largest_fraction_and_first_metric_are_listed(sample_board:
     source, text = render_page(board), text_of(board)
     assert HOSTILE not in source
     assert "All 2 pairs with all labels" in text
-    assert "lcd simclr +0.012 [\u22120.004, +0.028] 0.021 0.13" in text
-    differing = f"lcd {HOSTILE} \u22120.200 [\u22120.004, +0.028] < 0.001 0.001 differ"
+    assert "lcd simclr +0.012 [\u22120.004, +0.028] \u2013 0.021 0.13" in text
+    differing = f"lcd {HOSTILE} \u22120.200 [\u22120.004, +0.028] \u2013 < 0.001 0.001 differ"
     assert text.index(differing) < text.index("lcd simclr +0.012")  # smallest p first
     assert "few" not in text.split("All 2 pairs")[1].split("Training")[0].split()
     assert " pairs with " not in text_of(sample_board(pairs=()))
 
 
-def test_ties_are_explained_by_the_permutation_test(sample_board: Builder) -> None:
+def test_pairs_tell_the_spread_over_seeds_and_leave_out_an_interval_that_is_not_there(
+    sample_board: Builder,
+) -> None:
+    pairs = (
+        pair("lcd", "simclr", seed_std=0.0042),
+        pair("lcd", "byol", ci_low=math.nan, ci_high=math.nan, p=0.2, p_holm=0.4),
+    )
+    text = text_of(sample_board(pairs=pairs))
+    assert "95% interval Over seeds p p after Holm" in text
+    assert "lcd simclr +0.012 [\u22120.004, +0.028] \u00b1 0.004 0.021 0.13" in text
+    assert "lcd byol +0.012 \u2013 \u2013 0.20 0.40" in text
+
+
+def test_how_to_read_tells_what_rank_tie_interval_and_spread_are(sample_board: Builder) -> None:
     text = text_of(sample_board())
-    assert "better by the paired permutation test over patients, corrected after Holm" in text
+    read = text[text.index("How to read") : text.index("Leaderboard", text.index("How to read"))]
+    assert "number of methods that are better by the paired permutation test" in read
+    assert "after Holm over all pairs of one label fraction and metric" in read
+    assert "cannot be told apart from another one, whatever the ranks of the two" in read
+    assert "of the same rank" not in read
+    assert "speak of test patients only" in read
+    assert "hold the trained encoders and the label subsets as they are" in read
+    assert "Standard deviation over pretraining seeds" in read

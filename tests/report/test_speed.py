@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from lcd_plugin.report.exports import to_markdown
 from lcd_plugin.report.leaderboard import build_leaderboard
 from lcd_plugin.report.model import SpeedCurve
-from lcd_plugin.report.speed import time_to_score
+from lcd_plugin.report.speed import fastest_is_known, time_to_score
 
 
 def curve(name: str, score: tuple[float, ...], seconds: tuple[float, ...], **more: Any) -> Any:
@@ -81,6 +81,57 @@ def test_a_target_that_is_reached_at_once_is_a_bound():
     assert found["high"].at_most
     assert found["high"].seconds == 3.0
     assert not found["low"].at_most
+
+
+def test_a_bound_comes_before_longer_times_and_may_leave_the_fastest_open():
+    exact = curve("exact", (0.5, 0.8), (2.0, 4.0))
+    late = curve("late", (0.85, 0.9), (5.0, 10.0))
+    early = curve("early", (0.85, 0.9), (4.0, 8.0))
+    found = time_to_score([exact, late])
+    assert [(t.curve.name, t.at_most) for t in found] == [("exact", False), ("late", True)]
+    assert not fastest_is_known(found)  # late may have had it after one second
+    found = time_to_score([exact, early])
+    assert [(t.curve.name, t.at_most) for t in found] == [("early", True), ("exact", False)]
+    assert fastest_is_known(found)
+    assert not fastest_is_known(time_to_score([exact, early, late]))
+
+
+def test_a_line_that_learned_nothing_sets_no_target(runs: Any):
+    ends = {"lcd": runs.noisy(3.0, 1), "byol": runs.noisy(2.0, 2), "flat": runs.noisy(0.4, 3)}
+    under_way = {
+        "lcd": [{0.5: runs.noisy(1.0, 4)}], "byol": [{0.5: runs.noisy(1.0, 5)}],
+        "flat": [{0.5: runs.noisy(0.3, 6)}],
+    }  # fmt: skip
+    scores = {name: [end] for name, end in ends.items()} | {"random": [runs.noisy(0.8, 7)]}
+    board = build_leaderboard([runs.write(scores, snapshots=under_way)])
+    found = time_to_score(board.speed, board.rows)
+    assert {t.curve.name for t in found} == {"lcd", "byol"}
+    assert {t.left_out for t in found} == {("flat",)}
+    expected = roc_auc_score(runs.TARGETS, ends["byol"], average="macro")
+    assert found[0].target == pytest.approx(expected)
+    text = to_markdown(board)
+    assert "Left out, since they end no higher than a random encoder: flat." in text
+    assert "means over seeds, without an interval" in text
+    # Without rows nothing is known of `random`.
+    assert {t.curve.name for t in time_to_score(board.speed)} == {"lcd", "byol", "flat"}
+
+
+def test_each_line_is_held_against_the_random_of_its_own_data(runs: Any):
+    """Under recipe `a` random is good, under `b` bad: equal scores count there only."""
+    folders = []
+    for recipe, strength in (("a", 2.0), ("b", 0.0)):
+        scores = {"lcd": [runs.noisy(1.0, 1)], "byol": [runs.noisy(1.2, 2)]}
+        folders.append(
+            runs.write(
+                scores | {"random": [runs.noisy(strength, 3)]}, recipe, recipe=recipe,
+                data=recipe, gamma=strength,
+                snapshots={name: [{0.5: runs.noisy(0.5, 4)}] for name in scores},
+            )
+        )  # fmt: skip
+    board = build_leaderboard(folders)
+    found = time_to_score(board.speed, board.rows)
+    assert {(t.curve.method, t.curve.recipe) for t in found} == {("lcd", "b"), ("byol", "b")}
+    assert found[0].left_out == ("lcd (a)", "byol (a)")
 
 
 def test_times_are_compared_within_one_comparison_and_machine():

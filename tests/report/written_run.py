@@ -55,6 +55,7 @@ class RunWriter:
         recipe: str = "",
         leads: str = "all",
         fraction: float = 1.0,
+        protocol: str = "linear",
         snapshots: Mapping[str, Sequence[Mapping[float, np.ndarray]]] | None = None,
         wall_s: float = 10.0,
     ) -> Path:
@@ -62,12 +63,15 @@ class RunWriter:
 
         Args:
             scores: method -> for each seed its scores, or a list of those of each label seed.
+            protocol: of the probe; `supervised` is `scratch`, or `scratch-paper` where the
+                protocol is the paper's.
             snapshots: method -> for each seed the scores after shares of the budget.
             wall_s: seconds of the pretraining of seed 0; each seed takes one more.
         """
         out = self.folder / name
         targets = self.TARGETS if targets is None else targets
         patients = self.PATIENTS if patients is None else patients
+        scratch = "scratch-paper" if protocol.endswith("-paper") else "scratch"
         provenance = {"machine": {"name": machine}, "finished": "2026-01-01"}
         pretrain: list[SavedCell] = []
         evaluate: list[SavedCell] = []
@@ -76,13 +80,14 @@ class RunWriter:
             common: dict[str, Any], settings: dict[str, Any], score: np.ndarray, label_seed: int,
             trained: SavedCell, snapshot: float | None = None,
         ) -> None:  # fmt: skip
+            own = scratch if common["kind"] == "supervised" else protocol
             identity = settings | {
                 "task": "t", "label_fraction": fraction, "leads": leads,
-                "label_seed": label_seed, "pretrain_key": trained.key,
+                "label_seed": label_seed, "pretrain_key": trained.key, "protocol": own,
             } | ({} if snapshot is None else {"snapshot": snapshot})  # fmt: skip
             cell = SavedCell(
-                key=key_of(identity), title=f"linear {common['method']}", task="t",
-                protocol="linear", label_fraction=fraction, pretrain_key=trained.key,
+                key=key_of(identity), title=f"{own} {common['method']}", task="t",
+                protocol=own, label_fraction=fraction, pretrain_key=trained.key,
                 pretrain_dataset=None if common["kind"] == "supervised" else source,
                 leads=leads, label_seed=label_seed, snapshot=snapshot, **common,
             )  # fmt: skip
@@ -136,7 +141,7 @@ class RunWriter:
                     score = under_way[seed][share]
                     evaluation(common, settings, score, 0 if several else seed, cell, share)
         plan = SavedPlan(
-            suite="s", created="now", protocols=("linear",), pretrain=tuple(pretrain),
+            suite="s", created="now", protocols=(protocol,), pretrain=tuple(pretrain),
             evaluate=tuple(evaluate), unavailable={}, data=(),
             recipes={recipe: {"gamma": gamma}} if recipe else {},
         )  # fmt: skip

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def predict(work: Work, settings: KNNSettings) -> Iterator[Prediction]:
     """Share of each class among the nearest labelled rows, by cosine of scaled features.
 
-    Scaling is that of the subset. Numbers of neighbours beyond its rows count as all of them.
+    Scaling is that of the subset. The vote has one voice more, that of the subset's class shares:
+    without it a class that no neighbour has would have probability 0, and validation would choose
+    the most neighbours only to escape its log-loss. All rows of the subset are every record's
+    neighbours alike, so that so many are tried only where the grid has no smaller number.
     """
     for subset in work.subsets:
         yield _predict(work, subset, settings)
@@ -29,14 +32,15 @@ def predict(work: Work, settings: KNNSettings) -> Iterator[Prediction]:
 def _predict(work: Work, subset: Subset, settings: KNNSettings) -> Prediction:
     features, targets = work.train.inputs[subset.rows], work.train.targets[subset.rows]
     scaler = StandardScaler().fit(features)
-    largest = min(max(settings.neighbours), len(features))
-    index = NearestNeighbors(n_neighbors=largest, metric="cosine").fit(scaler.transform(features))
+    tried = _numbers(settings.neighbours, len(features))
+    index = NearestNeighbors(n_neighbors=tried[-1], metric="cosine")
+    index.fit(scaler.transform(features))
     nearest_validation, nearest_test = (
         index.kneighbors(scaler.transform(f), return_distance=False)
         for f in (work.validation.inputs, work.test_inputs)
     )
     best: tuple[float, Prediction] | None = None
-    for k in sorted({min(k, largest) for k in settings.neighbours}):
+    for k in tried:
         scores = _vote(targets, nearest_validation[:, :k])
         loss = log_loss(work.validation.targets, scores, work.kind)
         if best is None or loss < best[0]:
@@ -46,9 +50,21 @@ def _predict(work: Work, subset: Subset, settings: KNNSettings) -> Prediction:
     return best[1]
 
 
+def _numbers(neighbours: tuple[int, ...], rows: int) -> list[int]:
+    """Numbers of neighbours to try, ascending."""
+    return sorted({k for k in neighbours if k < rows}) or [min(*neighbours, rows)]
+
+
 def _vote(targets: NDArray[np.int8], nearest: NDArray[np.int64]) -> NDArray[np.float32]:
-    shares: NDArray[np.float32] = targets[nearest].mean(axis=1, dtype=np.float32)
-    return shares
+    """Probabilities, shape (records, classes).
+
+    Args:
+        targets: of the subset, shape (rows, classes).
+        nearest: rows of it, shape (records, neighbours).
+    """
+    votes = targets[nearest].sum(axis=1) + targets.mean(axis=0)
+    scores: NDArray[np.float32] = (votes / (nearest.shape[1] + 1)).astype(np.float32)
+    return scores
 
 
-PROTOCOL = Protocol("knn", "features", predict)
+PROTOCOL = Protocol("knn", "features", predict, version=2)

@@ -8,6 +8,7 @@ from lcd_plugin.report.figures.cost import cost_figure, cost_front, pareto_front
 from lcd_plugin.report.figures.curves import TrainingPanel, training_panels
 from lcd_plugin.report.figures.efficiency import efficiency_figure
 from lcd_plugin.report.figures.factor import factor_figure
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.lines import place_of
 from lcd_plugin.report.figures.looks import (
     LEARNED,
@@ -33,6 +34,7 @@ __all__ = [
     "cost_front",
     "efficiency_figure",
     "factor_figure",
+    "has_interval",
     "interval_bar",
     "lower_is_better",
     "merit",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg, words
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import Row
 
@@ -39,12 +40,13 @@ def frame_with_names(width: float, series: Sequence[Series]) -> Frame:
 
 def drawable(row: Row) -> bool:
     """Whether the numbers of a row have a place on a finite axis."""
-    return all(math.isfinite(v) for v in (row.mean, row.ci_low, row.ci_high, row.pretrain_wall_s))
+    return math.isfinite(row.mean) and math.isfinite(row.pretrain_wall_s)
 
 
 def row_values(rows: Sequence[Row]) -> list[float]:
-    """What the score axis of some rows must hold: their means and intervals."""
-    return [value for row in rows for value in (row.ci_low, row.mean, row.ci_high)]
+    """What the score axis of some rows must hold: their means, and intervals where there are."""
+    spans = [(row.ci_low, row.ci_high) for row in rows if has_interval(row)]
+    return [*(row.mean for row in rows), *(end for span in spans for end in span)]
 
 
 def score_scale(values: Sequence[float], frame: Frame) -> svg.Scale:

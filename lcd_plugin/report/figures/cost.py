@@ -15,6 +15,7 @@ from lcd_plugin.report.figures.axes import (
     score_scale,
     whisker,
 )
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.looks import Look, Series, series_of
 from lcd_plugin.report.figures.merit import merit
 from lcd_plugin.report.figures.places import Box, place_names
@@ -70,6 +71,7 @@ def cost_figure(
     spans = [
         (px - 2, y(row.ci_high), px + 2, y(row.ci_low))
         for (px, _), row in zip(at, shown, strict=True)
+        if has_interval(row)
     ]
     names = [words.shorten(one.label, 18) for one in drawn_as]
     boxes = place_names(names, at, spans, frame)
@@ -106,14 +108,15 @@ def _point(
     on_front: bool,
 ) -> Markup:
     tip = (
-        f"{series.name}: {words.score(row.mean)} {words.interval(row)} "
+        f"{series.name}: {words.score_with_interval(row)} "
         f"for {words.duration(row.pretrain_wall_s)}" + (", on the Pareto front" * on_front)
     )
     look, label = series.look, words.shorten(series.label, 18)
     ring = [svg.element("circle", cx=at[0], cy=at[1], r=8.5, class_="ring")] if on_front else []
+    span = [whisker(at[0], row.ci_low, row.ci_high, y)] if has_interval(row) else []
     return svg.element(
         "g",
-        whisker(at[0], row.ci_low, row.ci_high, y),
+        *span,
         *ring,
         svg.marker(look, *at, radius=4.8, tip=tip),
         svg.text(box[0], box[3] - 4, label, "name"),

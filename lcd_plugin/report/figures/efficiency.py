@@ -23,6 +23,7 @@ from lcd_plugin.report.figures.fractions import (
     fraction_axis,
     fraction_scale,
 )
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.looks import Look, Series, series_of
 from lcd_plugin.report.model import Place, Row
 
@@ -92,18 +93,21 @@ def _series(
     """One method: a band that appears on hovering, line, intervals, markers and its name."""
     look = series.look
     at = [x(row.label_fraction) + shift for row in rows]
-    band = [(a, y(row.ci_low)) for a, row in zip(at, rows, strict=True)]
-    band += [(a, y(row.ci_high)) for a, row in reversed(list(zip(at, rows, strict=True)))]
+    known = [(a, row) for a, row in zip(at, rows, strict=True) if has_interval(row)]
+    band = [(a, y(row.ci_low)) for a, row in known]
+    band += [(a, y(row.ci_high)) for a, row in reversed(known)]
     corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in band)
     parts = [svg.element("polygon", points=corners, class_="band")]
     line = [(a, y(row.mean)) for a, row in zip(at, rows, strict=True)]
     parts.append(svg.polyline(line, "line"))
     for a, row in zip(at, rows, strict=True):
         tip = (
-            f"{series.name}: {words.score(row.mean)} {words.interval(row)} with "
+            f"{series.name}: {words.score_with_interval(row)} with "
             f"{words.labels(row.label_fraction)} ({words.count(row.n_labels)} records)"
         )
-        parts += [whisker(a, row.ci_low, row.ci_high, y), svg.marker(look, a, y(row.mean), tip=tip)]
+        if has_interval(row):
+            parts.append(whisker(a, row.ci_low, row.ci_high, y))
+        parts.append(svg.marker(look, a, y(row.mean), tip=tip))
     parts.append(name_at_end(series.label, line[-1], label_y, frame))
     css = f"series {look.css}" + (" baseline" if look.baseline else "")
     return svg.element("g", *parts, class_=css)

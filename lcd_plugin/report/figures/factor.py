@@ -14,6 +14,7 @@ from lcd_plugin.report.figures.fractions import (
     fraction_axis,
     fraction_scale,
 )
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.lines import place_of
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import LabelFactor, Place
@@ -28,6 +29,7 @@ def factor_figure(
     """Draws label factors with their intervals on a logarithmic axis, one line a method.
 
     An end of an interval beyond the baseline's curve is an open arrow head: it goes on from there.
+    A factor without an interval is a marker alone.
 
     Args:
         factors: of one comparison against one baseline.
@@ -67,13 +69,13 @@ def factor_figure(
 
 
 def _drawable(factor: LabelFactor) -> bool:
-    values = (factor.factor, factor.ci_low, factor.ci_high, factor.label_fraction)
+    values = (factor.factor, factor.label_fraction)
     return all(math.isfinite(value) and value > 0 for value in values)
 
 
 def _factor_scale(factors: Sequence[LabelFactor], frame: Frame) -> svg.Scale:
     """Logarithmic, with 1 and room for the arrow heads."""
-    values = [v for f in factors for v in (f.factor, f.ci_low, f.ci_high)]
+    values = [v for f in factors for v in (f.factor, f.ci_low, f.ci_high) if math.isfinite(v)]
     low, high = min(*values, 1.0), max(*values, 1.0)
     air = max((high / low) ** 0.06, 1.1)
     return svg.Scale(low / air, high * air, frame.bottom - ARROW, frame.top + ARROW, log=True)
@@ -115,7 +117,9 @@ def _line(
             f"{f' {span}' if span else ''} with {words.labels(factor.label_fraction)} "
             f"({words.count(factor.n_labels)} records)"
         )
-        parts += [_whisker(px, factor, y), svg.marker(series.look, px, py, tip=tip)]
+        if has_interval(factor):
+            parts.append(_whisker(px, factor, y))
+        parts.append(svg.marker(series.look, px, py, tip=tip))
     parts.append(name_at_end(series.label, at[-1], label_y, frame))
     css = f"series {series.look.css}" + (" baseline" if series.look.baseline else "")
     return svg.element("g", *parts, class_=css)

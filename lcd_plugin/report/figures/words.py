@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
+from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.merit import lower_is_better
-from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Row
+from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Pair, Row
 
 NOT_KNOWN = "n/a"
+NONE = "\u2013"  # for what is not there at all
 Bound = Literal["exact", "more", "less"]
 
 
@@ -19,13 +21,20 @@ def score(value: float) -> str:
 
 
 def interval(row: Row) -> str:
-    """The 95 % interval of a row in brackets."""
-    return f"[{score(row.ci_low)}, {score(row.ci_high)}]"
+    """The 95 % interval of a row in brackets; "" where it has none."""
+    return f"[{score(row.ci_low)}, {score(row.ci_high)}]" if has_interval(row) else ""
 
 
-def differences(low: float, high: float) -> str:
-    """An interval of differences."""
-    return f"[{difference(low)}, {difference(high)}]"
+def score_with_interval(row: Row) -> str:
+    """A score, followed by its interval where it has one."""
+    return f"{score(row.mean)} {interval(row)}".rstrip()
+
+
+def differences(pair: Pair) -> str:
+    """The 95 % interval of a difference; "" where it has none."""
+    if not has_interval(pair):
+        return ""
+    return f"[{difference(pair.ci_low)}, {difference(pair.ci_high)}]"
 
 
 def difference(value: float) -> str:
@@ -101,14 +110,22 @@ def times(value: float, bound: Bound) -> str:
 def factor_interval(factor: LabelFactor) -> str:
     """The 95 % interval of a label factor; `>` and `<` mark an end beyond the baseline's curve.
 
-    It is "" where all of it lies beyond the same end, since the factor's own bound says that.
+    It is "" where there is none, and where all of it lies beyond the same end, since the factor's
+    own bound says that.
     """
-    if factor.low_bound == factor.high_bound != "exact":
+    if not has_interval(factor) or factor.low_bound == factor.high_bound != "exact":
         return ""
     signs = {"exact": "", "more": "> ", "less": "< "}
     low = signs[factor.low_bound] + number(factor.ci_low)
     high = signs[factor.high_bound] + number(factor.ci_high)
     return f"[{low}, {high}]"
+
+
+def standing(row: Row) -> str:
+    """The rank of a row, with `=` where it cannot be told apart from another one."""
+    if row.rank is None:
+        return NONE
+    return f"{row.rank}=" if row.tied_with else str(row.rank)
 
 
 def rank(value: float) -> str:
@@ -129,6 +146,13 @@ def metric_title(metric: str) -> str:
 def metric_with_sense(metric: str) -> str:
     """The same, with a word where less is better, which no reader would expect."""
     return metric_title(metric) + (", lower is better" if lower_is_better(metric) else "")
+
+
+def metric_remark(metric: str) -> str:
+    """What a reader must know of an error, of which there is one (`ece`); "" for a score."""
+    if not lower_is_better(metric):
+        return ""
+    return "lower is better; biased upwards, for orientation only"
 
 
 def sentence(text: str) -> str:
