@@ -4,51 +4,38 @@ If two methods are equally good, it does not matter which of them made which of 
 of predictions. The test swaps them for random patients and asks how often the difference gets as
 large as the one that was seen.
 
-Swaps are drawn until that has happened often enough to tell that the difference is not rare (Besag
-& Clifford, Biometrika 1991): two methods that are alike need about a tenth of the swaps.
+Under AUROC and balanced accuracy the difference is a sum over records, each with the sign of its
+swap, so that swaps cost next to nothing (`swap_sums`). Under the others every swap is scored, until
+it has happened often enough to tell that the difference is not rare (Besag & Clifford, Biometrika
+1991).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import combinations, count, product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from lcd_plugin.evaluate.metrics import DECIDING, RANKING, TESTED, macro, per_class_many
+from lcd_plugin.evaluate.paired_runs import Pair, Predicted, Share, judged_by, pairing
+from lcd_plugin.evaluate.swap_sums import LINEAR, ROUNDING, p_values_of_sums
 
 Floats: TypeAlias = NDArray[np.float64]
 
-PERMUTATIONS = 1000
+# Swaps at most: many where they cost nothing, since Holm multiplies the smallest p-value, which is
+# 1 / (1 + swaps), by the number of pairs. With 2,000 of them nothing can be told apart among 15
+# lines or more.
+PERMUTATIONS = {"auroc": 20_000, "balanced_accuracy": 20_000, "auprc": 2000, "f1": 2000}
 # Differences at least as large as the seen one after which no more swaps are drawn.
 ENOUGH = 20
 # Swaps that are computed together: few first, which most pairs of methods that are alike need no
 # more than; then many, since the sorting of each round costs as much as some hundred swaps.
 FIRST_ROUND = 100
 ROUND = 450
-# Equal differences can differ in their last digits, since sums are taken in another order.
-ROUNDING = 1e-7
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Predictions of one run of a method on the test records.
-
-    Attributes:
-        scores: shape (records, classes).
-        thresholds: of decisions, shape (classes,).
-        seeds: of the pretraining and the label subset; runs of two methods with the same seeds
-            swap with each other.
-    """
-
-    scores: NDArray[np.floating]
-    thresholds: NDArray[np.floating]
-    seeds: tuple[int, int] | None = None
 
 
 def paired_permutation(
@@ -57,7 +44,7 @@ def paired_permutation(
     patients: NDArray[np.str_],
     a: Predicted | Sequence[Predicted],
     b: Predicted | Sequence[Predicted],
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
     seed: int = 0,
     enough: int = ENOUGH,
 ) -> float:
@@ -69,17 +56,18 @@ def paired_permutation(
         patients: patient of each record, shape (records,).
         a, b: the methods' predictions, or those of each of their runs; the difference is that of
             the means over runs.
-        permutations: number of random swaps at most.
+        permutations: number of random swaps at most; None is that of `PERMUTATIONS`.
         seed: of the swaps; equal for all pairs that are compared with each other.
-        enough: swaps with a difference at least as large after which the test ends.
+        enough: swaps with a difference at least as large after which the test ends, where every
+            swap has to be scored.
 
     Returns:
-        enough / (swaps until there were enough), or without as many
-        (1 + swaps with a difference at least as large) / (1 + swaps); 1 where the metric is
-        defined for no class.
+        (1 + swaps with a difference at least as large) / (1 + swaps), or
+        enough / (swaps until there were enough); 1 where the metric is defined for no class.
     """
     lines = [[run] if isinstance(run, Predicted) else list(run) for run in (a, b)]
-    p_values = permutation_p_values({metric: permutations}, targets, patients, lines, seed, enough)
+    swaps = {metric: permutations or PERMUTATIONS.get(metric, 0)}
+    p_values = permutation_p_values(swaps, targets, patients, lines, seed, enough)
     return float(p_values[metric][0, 1])
 
 
@@ -110,33 +98,45 @@ def permutation_p_values(
     unknown = [metric for metric in permutations if metric not in TESTED]
     if unknown:
         raise ValueError(f"'{unknown[0]}' is not tested; {', '.join(TESTED)} are.")
-    kinds = [RANKING, DECIDING]
     pairs = list(combinations(range(len(lines)), 2))
-    shown = {kind: [[_shown(run, kind) for run in runs] for runs in lines] for kind in kinds}
-    shares = {(i, j): list(_pairing(lines[i], lines[j])) for i, j in pairs}
-    tests = {
-        (metric, pair): _Test(most, enough)
-        for metric, most in permutations.items()
-        for pair in pairs
-    }
+    shares = {(i, j): list(pairing(lines[i], lines[j])) for i, j in pairs}
+    found = {metric: np.ones((len(lines), len(lines))) for metric in permutations}
+    for metric, most in permutations.items():
+        if metric in LINEAR:
+            p_values = p_values_of_sums(metric, most, targets, patients, lines, shares, seed)
+            for (i, j), p in p_values.items():
+                found[metric][i, j] = found[metric][j, i] = p
+    scored = {m: most for m, most in permutations.items() if m not in LINEAR}
+    tests = {(m, pair): _Test(most, enough) for m, most in scored.items() for pair in pairs}
+    _score_swaps(tests, targets, patients, lines, shares, seed)
+    for (metric, (i, j)), test in tests.items():
+        found[metric][i, j] = found[metric][j, i] = test.p
+    return found
+
+
+def _score_swaps(
+    tests: Mapping[tuple[str, Pair], _Test],
+    targets: NDArray[np.int8],
+    patients: NDArray[np.str_],
+    lines: Sequence[Sequence[Predicted]],
+    shares: Mapping[Pair, list[Share]],
+    seed: int,
+) -> None:
+    """Score swaps, round by round, until every test has ended."""
     twice = np.concatenate([targets, targets])
+    kinds = [kind for kind in (RANKING, DECIDING) if any(m in kind for m, _ in tests)]
+    shown = {kind: [[judged_by(run, kind) for run in runs] for runs in lines] for kind in kinds}
     for number in count():
         if all(test.p is not None for test in tests.values()):
-            break
-        swaps = ROUND if number else FIRST_ROUND
-        weights = _swap_weights(patients, swaps, [seed, number])
-        for kind, pair in product(kinds, pairs):
-            asked = [metric for metric in kind if metric in permutations]
-            undecided = [metric for metric in asked if tests[metric, pair].p is None]
+            return
+        weights = _swap_weights(patients, ROUND if number else FIRST_ROUND, [seed, number])
+        for kind, pair in product(kinds, shares):
+            undecided = [m for m, of in tests if of == pair and m in kind and not tests[m, of].p]
             if undecided:
                 a, b = (shown[kind][line] for line in pair)
                 differences = _differences(undecided, twice, a, b, shares[pair], weights)
                 for metric in undecided:
                     tests[metric, pair].add(differences[metric])
-    found = {metric: np.ones((len(lines), len(lines))) for metric in permutations}
-    for (metric, (i, j)), test in tests.items():
-        found[metric][i, j] = found[metric][j, i] = test.p
-    return found
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -206,17 +206,6 @@ def _swap_weights(
     return np.block([[1 - swap, swap], [swap, 1 - swap]])
 
 
-def _shown(run: Predicted, kind: tuple[str, ...]) -> NDArray[np.floating]:
-    """What a kind of metrics judges a run by, such that two methods can swap it.
-
-    Where only the order counts, methods with scores on different scales are put on one by ranks
-    among their own records (Venkatraman, Biometrics 2000; Bandos et al., Stat Med 2005).
-    """
-    if kind == RANKING:
-        return np.asarray(stats.rankdata(run.scores, axis=0), dtype=np.float64)
-    return (run.scores >= run.thresholds).astype(np.float32)
-
-
 def _differences(
     metrics: Sequence[str],
     targets: NDArray[np.int8],
@@ -231,7 +220,7 @@ def _differences(
         metrics: of one kind.
         targets: of the doubled test set.
         a, b: what the runs are judged by.
-        shares: from `_pairing`.
+        shares: from `pairing`.
         weights: from `_swap_weights`.
     """
     total = {metric: np.zeros(weights.shape[1] // 2) for metric in metrics}
@@ -242,20 +231,3 @@ def _differences(
             in_place_of_a, in_place_of_b = np.split(macro(values), 2)
             total[metric] += share * (in_place_of_a - in_place_of_b)
     return total
-
-
-def _pairing(a: Sequence[Predicted], b: Sequence[Predicted]) -> Iterator[tuple[int, int, float]]:
-    """Which run of one method swaps with which of the other, and with what share in the mean.
-
-    Runs with the same seeds swap with each other. What is left, since one method has other seeds or
-    more runs, swaps in the order it came in, such that all of a method's runs count equally.
-    """
-    left_a, left_b = ([Fraction(1, len(runs))] * len(runs) for runs in (a, b))
-    places = {run.seeds: j for j, run in enumerate(b) if run.seeds is not None}
-    alike = [(i, places[run.seeds]) for i, run in enumerate(a) if run.seeds in places]
-    for i, j in (*alike, *product(range(len(a)), range(len(b)))):
-        share = min(left_a[i], left_b[j])
-        if share:
-            left_a[i] -= share
-            left_b[j] -= share
-            yield i, j, float(share)

@@ -16,11 +16,6 @@ from lcd_plugin.report.model import Place
 
 # Corrected p-values below it tell two lines apart.
 LEVEL = 0.05
-# The smallest p-value is 1 / (1 + permutations), and Holm multiplies it by the number of pairs:
-# with fewer permutations nothing could be told apart in a comparison of many lines. Only the first
-# metric gets more of them; under the others nothing is told apart among eleven lines or more.
-PERMUTATIONS_PER_PAIR = 50
-FIRST = "auroc"
 
 
 @dataclass(frozen=True)
@@ -68,15 +63,12 @@ def all_duels(contenders: list[Contender]) -> dict[str, list[Duel]]:
     """Every pair of lines of one comparison, by tested metric; the better of a pair is `a`."""
     if len(contenders) < 2:
         return {metric: [] for metric in TESTED}
-    pairs = len(contenders) * (len(contenders) - 1) // 2
-    permutations = dict.fromkeys(TESTED, PERMUTATIONS)
-    permutations[FIRST] = max(PERMUTATIONS, pairs * PERMUTATIONS_PER_PAIR)
     first = contenders[0].runs[0]
     lines = [
         [Predicted(r.scores, r.thresholds, (r.cell.seed, label_seed_of(r))) for r in c.runs]
         for c in contenders
     ]
-    p_values = permutation_p_values(permutations, first.targets, first.patients, lines)
+    p_values = permutation_p_values(PERMUTATIONS, first.targets, first.patients, lines)
     return {metric: _duels(contenders, metric, p_values[metric]) for metric in TESTED}
 
 

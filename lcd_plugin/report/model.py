@@ -52,6 +52,8 @@ class Row(_Document):
         n_labels: labelled training records at that fraction.
         metric: a key of `METRIC_TITLES`.
         mean: mean over seeds on the test records.
+        validation_mean: the same on the validation records, by which settings may be chosen; None
+            in results from before it was written, or where those have no class to score.
         ci_low, ci_high: 95 % bootstrap interval of `mean` over test patients; NaN (`null` in JSON)
             where there are too few patients for one, and for `ece`, whose estimate is biased.
         seed_std: standard deviation over pretraining seeds, of means over label subsets; None for
@@ -62,10 +64,10 @@ class Row(_Document):
             `mean` if there are none, NaN if there are no others.
         rare_classes: those classes.
         per_class: mean over seeds for every class.
-        rank: None for `ece`; else 1 + the number of rows that are better by the paired permutation test, corrected
-            after Holm, within one dataset, task, encoder, protocol, leads, fraction and metric. A
-            method that was pretrained on several datasets, or under several recipes, has a row for
-            each.
+        rank: None for `ece`; else 1 + the number of rows that are better by the paired permutation
+            test, corrected after Holm, within one dataset, task, encoder, protocol, leads, fraction
+            and metric. A method that was pretrained on several datasets, or under several recipes,
+            has a row for each.
         tied_with: rows that this one cannot be told apart from by that test, by the names of their
             lines (`lcd`, or `lcd (best, pretrained on ptbxl)` where that must be told).
         compared_random: name of the line of `random` that decided `beats_random`; None where there
@@ -94,6 +96,7 @@ class Row(_Document):
     n_labels: int
     metric: str
     mean: float
+    validation_mean: float | None = None
     ci_low: float
     ci_high: float
     seed_std: float | None

@@ -37,6 +37,7 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
         n_labels=own.n_labels,
         metric=metric,
         mean=mean,
+        validation_mean=_validation_mean(own, metric),
         ci_low=bounds.low,
         ci_high=bounds.high,
         seed_std=own.seed_std(metric),
@@ -54,6 +55,12 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
         per_class={n: float(m) for n, m in zip(classes, by_class, strict=True) if not np.isnan(m)},
         **_cost(own.runs),
     )
+
+
+def _validation_mean(own: Contender, metric: str) -> float | None:
+    values = [run.result.validation_macro.get(metric) for run in own.runs]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _cost(runs: list[Scored]) -> dict[str, Any]:
