@@ -85,27 +85,19 @@ def _auroc_parts(targets: NDArray[np.int8], a: Floats, b: Floats) -> Floats:
         defined += 1
         both = len(positive) * len(negative)
         of = {"a": a[:, k], "b": b[:, k]}
-        wins = {
-            p + n: (
-                _below(of[p][positive], of[n][negative]),
-                _above(of[n][negative], of[p][positive]),
-            )
-            for p, n in product("ab", "ab")
-        }
-        mine, theirs = (
-            {pair: both_sides[side] for pair, both_sides in wins.items()} for side in (0, 1)
-        )
-        parts[positive] += (mine["aa"] - mine["bb"] - mine["ba"] + mine["ab"]) / (2 * both)
-        parts[negative] += (theirs["aa"] - theirs["bb"] + theirs["ba"] - theirs["ab"]) / (2 * both)
+        # Sums of K over the other side, by whose score the positive and the negative have.
+        below = {p + n: _below(of[p][positive], of[n][negative]) for p, n in product("ab", "ab")}
+        above = {p + n: _above(of[n][negative], of[p][positive]) for p, n in product("ab", "ab")}
+        parts[positive] += (below["aa"] - below["bb"] - below["ba"] + below["ab"]) / (2 * both)
+        parts[negative] += (above["aa"] - above["bb"] + above["ba"] - above["ab"]) / (2 * both)
     return parts / max(defined, 1)
 
 
 def _below(values: Floats, others: Floats) -> Floats:
     """How many of the others are below each value; equal ones count half."""
     others = np.sort(others)
-    return 0.5 * (
-        np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")
-    )
+    sides = [np.searchsorted(others, values, side) for side in ("left", "right")]
+    return np.asarray(sides, dtype=np.float64).mean(axis=0)
 
 
 def _above(values: Floats, others: Floats) -> Floats:

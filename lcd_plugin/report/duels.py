@@ -9,7 +9,8 @@ import numpy as np
 
 from lcd_plugin.evaluate.bootstrap import Interval, interval
 from lcd_plugin.evaluate.metrics import TESTED
-from lcd_plugin.evaluate.permutation import PERMUTATIONS, Predicted, holm, permutation_p_values
+from lcd_plugin.evaluate.paired_runs import Predicted
+from lcd_plugin.evaluate.permutation import PERMUTATIONS, holm, permutation_p_values
 from lcd_plugin.report.comparisons import label_seed_of
 from lcd_plugin.report.contenders import Contender, Floats, baselines_of, best_first
 from lcd_plugin.report.model import Place

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lcd_plugin.evaluate.permutation import Predicted, paired_permutation
+from lcd_plugin.evaluate.paired_runs import Predicted
+from lcd_plugin.evaluate.permutation import paired_permutation
 from lcd_plugin.report.leaderboard import build_leaderboard
 from lcd_plugin.report.model import Pair
 
