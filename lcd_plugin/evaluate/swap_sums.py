@@ -90,14 +90,16 @@ def _auroc_parts(targets: NDArray[np.int8], a: Floats, b: Floats) -> Floats:
         above = {p + n: _above(of[n][negative], of[p][positive]) for p, n in product("ab", "ab")}
         parts[positive] += (below["aa"] - below["bb"] - below["ba"] + below["ab"]) / (2 * both)
         parts[negative] += (above["aa"] - above["bb"] + above["ba"] - above["ab"]) / (2 * both)
-    return parts / max(defined, 1)
+    mean: Floats = parts / max(defined, 1)
+    return mean
 
 
 def _below(values: Floats, others: Floats) -> Floats:
     """How many of the others are below each value; equal ones count half."""
     others = np.sort(others)
     sides = [np.searchsorted(others, values, side) for side in ("left", "right")]
-    return np.asarray(sides, dtype=np.float64).mean(axis=0)
+    counts: Floats = np.asarray(sides, dtype=np.float64).mean(axis=0)
+    return counts
 
 
 def _above(values: Floats, others: Floats) -> Floats:
