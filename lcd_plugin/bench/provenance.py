@@ -34,7 +34,8 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": machine(device, threads),
         "git": _git_state(),
-        "argv": sys.argv,
+        # Where the program lies is nobody's business.
+        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
 
 

@@ -23,7 +23,7 @@ from lcd_plugin.report.model import Leaderboard, Row
 
 # With more label fractions than these there is no room for the speed, nor for any interval but that
 # of the largest fraction.
-FULL = 4
+FULL = 3
 
 
 def print_board(board: Leaderboard) -> None:

@@ -484,6 +484,15 @@ def two_sources(board: Leaderboard, task: str = "superclass") -> Leaderboard:
     return board.model_copy(update={"rows": (*named, *other)})
 
 
+def test_many_ties_are_counted_and_named_on_hovering(sample_board: Builder) -> None:
+    board = sample_board()
+    others = tuple(f"method{i}" for i in range(5))
+    rows = (board.rows[0].model_copy(update={"tied_with": others}), *board.rows[1:])
+    html = render_page(board.model_copy(update={"rows": rows}))
+    assert "tied with 5 others" in Page(html).text
+    assert 'title="method0, method1, method2, method3 and method4"' in html
+
+
 def test_page_tells_pretraining_datasets_apart(sample_board: Builder) -> None:
     board = two_sources(sample_board())
     text = Page(render_page(board)).text
