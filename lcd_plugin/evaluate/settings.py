@@ -42,28 +42,8 @@ class LinearPaperSettings(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
 
 
-class AttentiveSettings(BaseModel):
-    """Attention pooling over time and leads on a frozen encoder.
-
-    Attributes:
-        epochs: budget in passes over all labelled training records, as in `FinetuneSettings`.
-        batch_size: records a step, at most.
-        learning_rate: of AdamW.
-        weight_decay: of AdamW.
-        patience: passes without a better validation loss after which training stops.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(30, ge=1)
-    batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(5e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    patience: int = Field(6, ge=1)
-
-
-class FinetuneSettings(BaseModel):
-    """Training of the whole encoder with a linear classifier, and of the supervised baseline.
+class _EarlyStopping(BaseModel):
+    """Training with AdamW that stops by validation loss.
 
     Attributes:
         epochs: budget in passes over all labelled training records; a smaller label fraction
@@ -72,9 +52,6 @@ class FinetuneSettings(BaseModel):
         learning_rate: of AdamW.
         weight_decay: of AdamW.
         patience: passes without a better validation loss after which training stops.
-        layer_decay: factor on the learning rate from each layer of the encoder to the one before
-            it, as of the classifier backwards; 1 trains all layers at the same rate. Training from
-            scratch always does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +61,23 @@ class FinetuneSettings(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     patience: int = Field(6, ge=1)
+
+
+class AttentiveSettings(_EarlyStopping):
+    """Attention pooling over time and leads on a frozen encoder; fields as in `_EarlyStopping`."""
+
+    learning_rate: float = Field(5e-3, gt=0)
+
+
+class FinetuneSettings(_EarlyStopping):
+    """Training of the whole encoder with a linear classifier, and of the supervised baseline.
+
+    Attributes:
+        layer_decay: factor on the learning rate from each layer of the encoder to the one before
+            it, as of the classifier backwards; 1 trains all layers at the same rate. Training from
+            scratch always does. The others are those of `_EarlyStopping`.
+    """
+
     layer_decay: float = Field(1.0, gt=0, le=1)
 
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from lcd_plugin.bench.suite import Suite, bundled_suites, load_suite
+from lcd_plugin.bench.suite import Protocol, Suite, bundled_suites, load_suite
 from lcd_plugin.bench.toml import dump_toml
+from lcd_plugin.cli import run
 from lcd_plugin.errors import ConfigError
+from lcd_plugin.evaluate.protocols import PROTOCOLS
 
 
 @pytest.fixture
@@ -93,3 +96,10 @@ def test_unknown_suite_and_broken_file(tmp_path: Path):
     broken.write_text("methods = [")
     with pytest.raises(ConfigError, match="is not TOML"):
         load_suite(str(broken))
+
+
+def test_protocols_are_the_same_in_the_suite_the_command_line_and_the_library():
+    assert get_args(Protocol) == tuple(PROTOCOLS) == tuple(p.value for p in run.Protocol)
+    suite = load_suite("quick")
+    for name in PROTOCOLS:
+        assert suite.settings_of(name).model_config["extra"] == "forbid"
