@@ -16,12 +16,13 @@ from lcd_plugin.bench.datasets import pretrain_rows
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import PretrainCell
 from lcd_plugin.bench.results import PretrainResult, SnapshotEntry
+from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import SIGNALS
 from lcd_plugin.encoders import create_encoder, load_encoder, save_encoder
 from lcd_plugin.files import write_whole
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import Snapshot
+from lcd_plugin.pretrain.job import PretrainOutcome, Snapshot
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
 
@@ -51,10 +52,42 @@ def compute_pretraining(
     """
     setup = plan.setups[cell.recipe]
     store, planned = setup.stores[cell.dataset], setup.methods[cell.method]
-    settings = setup.suite.settings.get(cell.encoder, {})
-    data = store.manifest.data
-    trained = planned.spec.kind == "pretraining"
-    encoder_file = partial(
+    suite, trained = setup.suite, planned.spec.kind == "pretraining"
+    settings = suite.settings.get(cell.encoder, {})
+    encoder_file = _encoder_file(cell, settings, store.manifest.data)
+
+    def keep(snapshot: Snapshot) -> None:
+        # At once, since a pretraining that goes on from a checkpoint does not come by here again.
+        entry = _entry(snapshot)
+        content = encoder_file(snapshot.encoder, snapshot=entry.model_dump())
+        write_whole(folder / entry.file, content)
+
+    outcome = pretrain(
+        partial(_build, planned.method_class, planned.config, cell.encoder, settings),
+        Records(store.path / SIGNALS, store.signals.shape, pretrain_rows(store, suite)),
+        suite.pretrain,
+        suite.views,
+        seed=cell.seed,
+        device=device,
+        precision=plan.precision,
+        train=trained,
+        engine=suite.engine,
+        checkpoint=folder / CHECKPOINT,
+        progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
+        snapshots=suite.snapshots,
+        keep=keep,
+    )
+    kept = _kept(folder, suite.snapshots, suite.pretrain.epochs) if trained else {}
+    files = {ENCODER: encoder_file(outcome.encoder), "history.csv": _csv(outcome.history)}
+    files |= {name: content for name, (_, content) in kept.items()}
+    return _result(cell, outcome, tuple(entry for entry, _ in kept.values())), files
+
+
+def _encoder_file(
+    cell: PretrainCell, settings: dict[str, Any], data: DataSettings
+) -> Callable[..., bytes]:
+    """Makes encoder files that say what the weights need to be used again."""
+    return partial(
         save_encoder,
         name=cell.encoder,
         settings=settings,
@@ -66,29 +99,11 @@ def compute_pretraining(
         normalisation=data.normalisation,
     )
 
-    def keep(snapshot: Snapshot) -> None:
-        # At once, since a pretraining that goes on from a checkpoint does not come by here again.
-        entry = _entry(snapshot)
-        content = encoder_file(snapshot.encoder, snapshot=entry.model_dump())
-        write_whole(folder / entry.file, content)
 
-    outcome = pretrain(
-        partial(_build, planned.method_class, planned.config, cell.encoder, settings),
-        Records(store.path / SIGNALS, store.signals.shape, pretrain_rows(store, setup.suite)),
-        setup.suite.pretrain,
-        setup.suite.views,
-        seed=cell.seed,
-        device=device,
-        precision=plan.precision,
-        train=trained,
-        engine=setup.suite.engine,
-        checkpoint=folder / CHECKPOINT,
-        progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
-        snapshots=setup.suite.snapshots,
-        keep=keep,
-    )
-    kept = _kept(folder, setup.suite.snapshots, setup.suite.pretrain.epochs) if trained else {}
-    result = PretrainResult(
+def _result(
+    cell: PretrainCell, outcome: PretrainOutcome, snapshots: tuple[SnapshotEntry, ...]
+) -> PretrainResult:
+    return PretrainResult(
         key=cell.key,
         identity=cell.identity,
         phases=outcome.phases,
@@ -98,10 +113,8 @@ def compute_pretraining(
         peak_memory_mb=outcome.peak_memory_mb,
         final_loss=outcome.history[-1]["loss"] if outcome.history else None,
         engine=asdict(outcome.how),
-        snapshots=tuple(entry for entry, _ in kept.values()),
+        snapshots=snapshots,
     )
-    own = {ENCODER: encoder_file(outcome.encoder), "history.csv": _csv(outcome.history)}
-    return result, own | {name: content for name, (_, content) in kept.items()}
 
 
 def snapshot_file(share: float) -> str:

@@ -37,6 +37,17 @@ class Table:
     snapshots: list[Scored]
 
     @property
+    def setting(self) -> dict[str, str]:
+        """What everything that is said of it has in common, as the report's documents name it."""
+        return {
+            "dataset": self.dataset,
+            "task": self.task,
+            "encoder": self.encoder,
+            "protocol": self.protocol,
+            "leads": self.leads,
+        }
+
+    @property
     def fractions(self) -> list[float]:
         """Label fractions with results, ascending."""
         return sorted({fraction_of(run) for runs in self.lines.values() for run in runs})

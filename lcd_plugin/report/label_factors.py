@@ -70,11 +70,7 @@ def _factor(
         np.stack([c.draws[METRIC] for c in curve], axis=1),
     )
     return LabelFactor(
-        dataset=table.dataset,
-        task=table.task,
-        encoder=table.encoder,
-        protocol=table.protocol,
-        leads=table.leads,
+        **table.setting,
         **own.place._asdict(),
         name=name,
         baseline=baseline,

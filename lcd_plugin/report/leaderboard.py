@@ -141,11 +141,7 @@ def _others(stands: Standing, names: dict[Place, str]) -> dict[str, Any]:
 
 def _pair(table: Table, fraction: float, metric: str, duel: Duel, names: dict[Place, str]) -> Pair:
     return Pair(
-        dataset=table.dataset,
-        task=table.task,
-        encoder=table.encoder,
-        protocol=table.protocol,
-        leads=table.leads,
+        **table.setting,
         label_fraction=fraction,
         metric=metric,
         a=names[duel.a],

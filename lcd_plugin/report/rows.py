@@ -28,11 +28,7 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
     return Row(
         **own.place._asdict(),
         kind=own.kind,
-        encoder=table.encoder,
-        dataset=table.dataset,
-        task=table.task,
-        protocol=table.protocol,
-        leads=table.leads,
+        **table.setting,
         label_fraction=fraction_of(first),
         n_labels=own.n_labels,
         metric=metric,

@@ -187,11 +187,7 @@ def _curve(
     seconds, records, score = values.mean(axis=0).T.tolist()
     spread = values[:, :, 2].std(axis=0, ddof=1).tolist() if len(seeds) > 1 else []
     return SpeedCurve(
-        dataset=table.dataset,
-        task=table.task,
-        encoder=table.encoder,
-        protocol=table.protocol,
-        leads=table.leads,
+        **table.setting,
         **place._asdict(),
         name=name,
         share=tuple(shares),
