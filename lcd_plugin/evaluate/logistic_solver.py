@@ -117,10 +117,10 @@ def minimise(problems: Problems, max_iterations: int) -> Tensor:
     solution[:, running] = descent.solution()
     if left := int(descent.unsolved().sum()):
         log.warning(
-            "%d logistic regressions have not converged after %d iterations; raise "
-            "linear.max_iterations, or take away the largest of linear.inverse_penalties",
-            left,
+            "Logistic regressions that have not converged after %d iterations: %d; raise "
+            "linear.max_iterations, or leave out the largest of linear.inverse_penalties",
             max_iterations,
+            left,
         )
     return solution
 

@@ -186,7 +186,7 @@ def test_too_few_iterations_are_told(caplog: pytest.LogCaptureFixture) -> None:
     x, targets = (torch.from_numpy(v) for v in _data("multi-label", 60, 20))
     with caplog.at_level(logging.WARNING):
         fit_logistic(x, targets, "multi-label", (1e-9, 10.0), 9)
-    assert "3 logistic regressions have not converged after 9 iterations" in caplog.text
+    assert "not converged after 9 iterations: 3;" in caplog.text
     caplog.clear()
     fit_logistic(x, targets, "multi-label", (1e-9, 10.0), 500)
     assert not caplog.records
