@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lcd_plugin.encoders import create_encoder, load_encoder
-    from lcd_plugin.losses import LCDLoss, LCDTerms
+    from lcd_plugin.losses import LCDLoss, LCDTerms, LeadCorrelationLoss, LeadDecorrelationLoss
     from lcd_plugin.views import LCDTransform, MultiLeadViews
 
 __version__ = "0.1.0"
@@ -18,6 +18,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "LCDLoss": "lcd_plugin.losses",
     "LCDTerms": "lcd_plugin.losses",
+    "LeadCorrelationLoss": "lcd_plugin.losses",
+    "LeadDecorrelationLoss": "lcd_plugin.losses",
     "MultiLeadViews": "lcd_plugin.views",
     "LCDTransform": "lcd_plugin.views",
     "create_encoder": "lcd_plugin.encoders",
@@ -28,6 +30,8 @@ __all__ = [
     "LCDLoss",
     "LCDTerms",
     "LCDTransform",
+    "LeadCorrelationLoss",
+    "LeadDecorrelationLoss",
     "MultiLeadViews",
     "__version__",
     "create_encoder",

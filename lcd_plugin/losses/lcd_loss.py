@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed import nn as dist_nn
+
+from lcd_plugin.losses.batches import check_rows
+from lcd_plugin.losses.lead_correlation_loss import LeadCorrelationLoss
+from lcd_plugin.losses.lead_decorrelation_loss import LeadDecorrelationLoss
 
 
 class LCDTerms(NamedTuple):
@@ -19,54 +19,6 @@ class LCDTerms(NamedTuple):
     intra_decorrelation: Tensor
     inter_decorrelation: Tensor
     total: Tensor
-
-
-def correlation_loss(p: Tensor, t: Tensor) -> Tensor:
-    """Mean of 2 - 2 cos(p, t) over the batch; `t` receives no gradient.
-
-    Args:
-        p: predictions, shape (batch, dim).
-        t: target projections, shape (batch, dim).
-
-    Returns:
-        A scalar between 0 (same directions) and 4 (opposite directions).
-    """
-    return (2 - 2 * F.cosine_similarity(p, t.detach(), dim=1)).mean()
-
-
-def decorrelation_losses(z_a: Tensor, z_b: Tensor, lambda_param: float) -> tuple[Tensor, Tensor]:
-    """Redundancy within each lead and between the two, before the factor gamma.
-
-    With Z the batch-standardised [z_a, z_b] (biased variance, eps 1e-5) and C = Z^T Z / B, the
-    first is sum_i (C_ii - 1)^2 + lambda * sum_{i != j} C_ij^2 over the two diagonal blocks of C,
-    the second lambda * sum C_ij^2 over the two off-diagonal blocks. They add up to the
-    decorrelation term of LCD.
-
-    Args:
-        z_a: projections of the first lead, shape (batch, dim).
-        z_b: projections of the second lead, shape (batch, dim).
-        lambda_param: weight of the off-diagonal elements.
-
-    Returns:
-        Intra-lead and inter-lead decorrelation, two scalars.
-    """
-    batch = z_a.shape[0]
-    z_a, z_b = _standardise(z_a), _standardise(z_b)
-    intra = z_a.new_zeros(())
-    for z in (z_a, z_b):
-        c = z.T @ z / batch
-        diagonal = torch.diagonal(c)
-        off_diagonal = c.square().sum() - diagonal.square().sum()
-        intra = intra + (diagonal - 1).square().sum() + lambda_param * off_diagonal
-    # C is symmetric: each off-diagonal block counts once as C_ab and once as its transpose.
-    inter = 2 * lambda_param * (z_a.T @ z_b / batch).square().sum()
-    return intra, inter
-
-
-def _standardise(z: Tensor) -> Tensor:
-    """Zero mean and unit biased variance over the batch, as batch norm in training."""
-    variance, mean = torch.var_mean(z, dim=0, correction=0)
-    return (z - mean) * torch.rsqrt(variance + 1e-5)
 
 
 class LCDLoss(nn.Module):
@@ -80,7 +32,7 @@ class LCDLoss(nn.Module):
     - [0]: Lead Correlation and Decorrelation, Liu et al., Applied Soft Computing 172 (2025)
       112871
 
-    Attributes:
+    Args:
         gamma:
             Weight of both decorrelation terms.
         lambda_param:
@@ -90,6 +42,12 @@ class LCDLoss(nn.Module):
             of one size.
         intra_correlation, inter_correlation, intra_decorrelation, inter_decorrelation:
             Weight of each mechanism; 0 switches it off.
+
+    Attributes:
+        correlation:
+            The loss of the predictions.
+        decorrelation:
+            The loss of the projections.
 
     Raises:
         ValueError: If gather_distributed is True but torch.distributed is not available.
@@ -115,19 +73,18 @@ class LCDLoss(nn.Module):
         inter_decorrelation: float = 1.0,
     ) -> None:
         super().__init__()
-        if gather_distributed and not dist.is_available():
-            raise ValueError(
-                "gather_distributed is True but torch.distributed is not available. "
-                "Please set gather_distributed=False or install a torch version with "
-                "distributed support."
-            )
-        self.gamma = gamma
-        self.lambda_param = lambda_param
-        self.gather_distributed = gather_distributed
-        self.intra_correlation = intra_correlation
-        self.inter_correlation = inter_correlation
-        self.intra_decorrelation = intra_decorrelation
-        self.inter_decorrelation = inter_decorrelation
+        self.correlation = LeadCorrelationLoss(
+            gather_distributed,
+            intra_correlation=intra_correlation,
+            inter_correlation=inter_correlation,
+        )
+        self.decorrelation = LeadDecorrelationLoss(
+            gamma,
+            lambda_param,
+            gather_distributed,
+            intra_decorrelation=intra_decorrelation,
+            inter_decorrelation=inter_decorrelation,
+        )
 
     def forward(self, z_a: Tensor, z_b: Tensor, p_a: Tensor, p_b: Tensor, t_a: Tensor) -> Tensor:
         """Total loss; see `components` for the arguments.
@@ -155,40 +112,9 @@ class LCDLoss(nn.Module):
         Raises:
             ValueError: If shapes differ or the batch has fewer than two records.
         """
-        _check_shapes(z_a=z_a, z_b=z_b, p_a=p_a, p_b=p_b, t_a=t_a)
-        # A correlation matrix in half precision would lose the small off-diagonal elements.
-        with torch.autocast(device_type=z_a.device.type, enabled=False):
-            z_a, z_b, p_a, p_b, t_a = (_at_least_float32(x) for x in (z_a, z_b, p_a, p_b, t_a))
-            if self.gather_distributed and dist.is_initialized() and dist.get_world_size() > 1:
-                z_a, z_b, p_a, p_b, t_a = (_gather(x) for x in (z_a, z_b, p_a, p_b, t_a))
-            intra, inter = decorrelation_losses(z_a, z_b, self.lambda_param)
-            terms = (
-                self.intra_correlation * correlation_loss(p_a, t_a),
-                self.inter_correlation * correlation_loss(p_b, t_a),
-                self.gamma * self.intra_decorrelation * intra,
-                self.gamma * self.inter_decorrelation * inter,
-            )
-            return LCDTerms(*terms, total=terms[0] + terms[1] + terms[2] + terms[3])
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
-
-
-def _gather(x: Tensor) -> Tensor:
-    """The rows of all processes; gradients flow back to the process that they came from.
-
-    Each process computes the whole loss, so the gradients that come back are summed over
-    processes; DDP's mean over processes makes that the gradient of one loss (lightly#1977).
-    """
-    gathered: Tensor = torch.cat(dist_nn.all_gather(x.contiguous()), dim=0)  # type: ignore[no-untyped-call]
-    return gathered
-
-
-def _check_shapes(**tensors: Tensor) -> None:
-    came = ", ".join(f"{name} {tuple(x.shape)}" for name, x in tensors.items())
-    shapes = {tuple(x.shape) for x in tensors.values()}
-    if len(shapes) != 1 or tensors["z_a"].dim() != 2:
-        raise ValueError(f"LCDLoss needs five tensors of one shape (batch, dim), got {came}.")
-    if tensors["z_a"].shape[0] < 2:
-        raise ValueError(f"LCDLoss needs at least two records in the batch, got {came}.")
+        check_rows("LCDLoss", z_a=z_a, z_b=z_b, p_a=p_a, p_b=p_b, t_a=t_a)
+        terms = (
+            *self.correlation.components(p_a, p_b, t_a),
+            *self.decorrelation.components(z_a, z_b),
+        )
+        return LCDTerms(*terms, total=terms[0] + terms[1] + terms[2] + terms[3])
