@@ -17,9 +17,17 @@ from lcd_plugin.bench.plan import Plan, Setup
 from lcd_plugin.bench.planned import EvaluateCell, protocol_of
 from lcd_plugin.bench.pretraining import ENCODER, snapshot_file
 from lcd_plugin.bench.results import EvaluateResult, pack_arrays
+from lcd_plugin.bench.suite import ALL_LEADS
 from lcd_plugin.data.cohort import SPLITS, Task
 from lcd_plugin.data.store import Labels, Store
-from lcd_plugin.encoders import LeadwiseEncoder, create_encoder, load_encoder
+from lcd_plugin.encoders import (
+    JointEncoder,
+    RecordEncoder,
+    create_encoder,
+    load_encoder,
+    network_settings,
+    read_leads,
+)
 from lcd_plugin.evaluate.features import extract_features, extract_tokens
 from lcd_plugin.evaluate.label_subsets import cut, label_order
 from lcd_plugin.evaluate.metrics import METRICS, choose_thresholds, macro, per_class
@@ -54,12 +62,14 @@ class Evaluator:
         self._plan = plan
         self._pretrained = pretrained
         self._device = device
-        self._kept: tuple[tuple[Any, ...], NDArray[np.int64], NDArray[Any]] | None = None
+        # Of one encoder and dataset; by what the encoder was shown.
+        self._kept_of: tuple[Any, ...] = ()
+        self._kept: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}
         self._orders: dict[tuple[str, str, int], NDArray[np.int64]] = {}
 
     def forget(self) -> None:
         """Free what was read: a pretraining needs the memory."""
-        self._kept = None
+        self._kept = {}
 
     def prepare(self, cells: Sequence[EvaluateCell]) -> Exam:
         """Read an encoder's records; what fails here fails for all of the cells.
@@ -79,9 +89,15 @@ class Evaluator:
         task = next(t for t in setup.tasks[first.dataset] if t.name == first.task)
         protocol, _ = protocol_of(first.protocol, setup.suite)
         parts: Parts = {s: store.labels(task, s) for s in SPLITS}
-        encoder = self._encoder(first, setup)
-        leads = leads_of(first.leads, store.manifest.data.leads)
-        rows, inputs = self._inputs(first, protocol, encoder, store, setup.tasks[first.dataset])
+        encoder = self._encoder(first, setup, store)
+        shown = leads_of(first.leads, store.manifest.data.leads)
+        leads: list[int] | None = shown
+        if isinstance(encoder, JointEncoder):
+            # It always reads all leads: those that it is not shown are zero.
+            encoder, leads = encoder.showing(shown), None
+        rows, inputs = self._inputs(
+            first, protocol, encoder, store, setup.tasks[first.dataset], leads
+        )
         read = {
             split: _shown(inputs, np.searchsorted(rows, labels.rows), leads, protocol)
             for split, labels in parts.items()
@@ -128,46 +144,56 @@ class Evaluator:
             self._orders[which] = label_order(targets, cell.label_seed)
         return cut(targets, self._orders[which], cell.label_fraction, task.classes)
 
-    def _encoder(self, cell: EvaluateCell, setup: Setup) -> LeadwiseEncoder:
+    def _encoder(self, cell: EvaluateCell, setup: Setup, store: Store) -> RecordEncoder:
         if cell.pretrain_key is not None:
             name = ENCODER if cell.snapshot is None else snapshot_file(cell.snapshot)
             return load_encoder(self._pretrained / cell.pretrain_key / name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(cell.seed)
-            settings = setup.suite.settings.get(cell.encoder, {})
-            return LeadwiseEncoder(create_encoder(cell.encoder, **settings)).eval()
+            choice = setup.suite.encoder(cell.encoder)
+            n_leads = len(store.manifest.data.leads)
+            settings = network_settings(choice.name, choice.settings, n_leads)
+            return read_leads(create_encoder(choice.name, **settings)).eval()
 
     def _inputs(
         self,
         cell: EvaluateCell,
         protocol: Protocol,
-        encoder: LeadwiseEncoder,
+        encoder: RecordEncoder,
         store: Store,
         tasks: tuple[Task, ...],
+        leads: list[int] | None,
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Rows with a label in any of the tasks, and what a protocol reads of all their leads."""
+        """Rows with a label in any of the tasks, and what a protocol reads of them.
+
+        That is of all leads one by one, or, with `leads` None, of all leads at once.
+        """
         if protocol.reads == "signals":
             return np.arange(len(store.signals)), store.signals
         assert cell.pretrain_key is not None, "only trained or calibrated encoders are probed"
         wanted = (cell.pretrain_key, cell.snapshot, store.manifest.fingerprint, protocol.reads)
-        if self._kept is None or self._kept[0] != wanted:
-            self._kept = None  # the old ones need not lie beside the new ones
+        if self._kept_of != wanted:
+            # The old ones need not lie beside the new ones.
+            self._kept_of, self._kept = wanted, {}
+        shown = cell.leads if leads is None else ALL_LEADS
+        if shown not in self._kept:
             labelled = [store.labels(task, split).rows for task in tasks for split in SPLITS]
             rows = np.unique(np.concatenate(labelled))
             if protocol.reads == "tokens":
                 read: NDArray[Any] = extract_tokens(encoder, store.signals, self._device, rows)
             else:
                 features = extract_features(encoder, store.signals, self._device, rows)
-                read = features.reshape(len(features), store.signals.shape[1], -1)
-            self._kept = wanted, rows, read
-        return self._kept[1:]
+                parts = 1 if leads is None else store.signals.shape[1]
+                read = features.reshape(len(features), parts, -1)
+            self._kept[shown] = rows, read
+        return self._kept[shown]
 
 
 def _shown(
-    inputs: NDArray[Any], places: NDArray[np.intp], leads: list[int], protocol: Protocol
+    inputs: NDArray[Any], places: NDArray[np.intp], leads: list[int] | None, protocol: Protocol
 ) -> NDArray[Any]:
-    """The inputs of some records, with the leads that the encoder is shown."""
-    every = leads == list(range(inputs.shape[1]))
+    """The inputs of some records: of these leads, or all that there is."""
+    every = leads is None or leads == list(range(inputs.shape[1]))
     shown: NDArray[Any] = inputs[places] if every else inputs[places[:, None], leads]
     return shown.reshape(len(shown), -1) if protocol.reads == "features" else shown
 

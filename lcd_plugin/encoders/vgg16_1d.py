@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from timm.models import register_model
 from torch import Tensor, nn
 
+from lcd_plugin.encoders.conv1d import Conv1d, make_for_timm
+
 # Channels and number of convolutions of the five stages, as in the image model.
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-
-# What timm tells every model about where its published weights would be.
-TIMM_ONLY = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
-
-
-class _Conv1d(nn.Conv1d):
-    """A one-dimensional convolution of (batch, channels, 1, time).
-
-    With a height of 1, channels can lie innermost in memory, which one-dimensional layers do not
-    offer; with as few channels as here that halves the time of a step on a CPU.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.conv2d(x, self.weight.unsqueeze(2), self.bias, padding=(0, 1))
-        # With one input channel both layouts look alike, and torch takes the slow one.
-        return y.contiguous(memory_format=torch.channels_last)
 
 
 class VGG1d(nn.Module):
@@ -59,6 +43,7 @@ class VGG1d(nn.Module):
             stages.append(_stage(inputs, outputs, depth))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
+        self.in_leads = in_leads
         self.num_features = inputs
         self.head = nn.Linear(inputs, num_classes) if num_classes else nn.Identity()
 
@@ -89,7 +74,7 @@ def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for i in range(depth):
         layers += [
-            _Conv1d(inputs if i == 0 else outputs, outputs, kernel_size=3, padding=1),
+            Conv1d(inputs if i == 0 else outputs, outputs, kernel_size=3, padding=1),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         ]
@@ -105,10 +90,6 @@ def vgg16_1d(pretrained: bool = False, **kwargs: Any) -> VGG1d:
         **kwargs: arguments of `VGG1d`; timm's `in_chans` is taken for `in_leads`.
 
     Raises:
-        ValueError: pretrained weights were asked for.
+        ValueError: pretrained weights were asked for, or a setting that does not exist.
     """
-    if pretrained:
-        raise ValueError("vgg16_1d has no published weights; use load_encoder for a run's own.")
-    if "in_chans" in kwargs:
-        kwargs["in_leads"] = kwargs.pop("in_chans")
-    return VGG1d(**{key: value for key, value in kwargs.items() if key not in TIMM_ONLY})
+    return make_for_timm(VGG1d, "vgg16_1d", pretrained, kwargs)

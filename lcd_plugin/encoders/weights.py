@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from lcd_plugin.encoders.factory import create_encoder
-from lcd_plugin.encoders.leadwise import LeadwiseEncoder
+from lcd_plugin.encoders.base import RecordEncoder
+from lcd_plugin.encoders.factory import create_encoder, read_leads
 from lcd_plugin.errors import DataError
 
 
@@ -32,9 +32,9 @@ def save_encoder(encoder: nn.Module, name: str, settings: dict[str, Any], **note
     """The bytes of an encoder file.
 
     Args:
-        encoder: a single-lead encoder made by `create_encoder(name, **settings)`.
+        encoder: made by `create_encoder(name, **settings)`.
         name: its name.
-        settings: its settings.
+        settings: its settings; `in_leads` too, unless it reads a single lead.
         **notes: what a user of the weights should know (rate in Hz, normalisation, leads).
 
     Returns:
@@ -47,15 +47,19 @@ def save_encoder(encoder: nn.Module, name: str, settings: dict[str, Any], **note
     return save(tensors, metadata={"lcd": json.dumps(header.model_dump(), sort_keys=True)})
 
 
-def load_encoder(path: str | Path) -> LeadwiseEncoder:
-    """The pretrained encoder of a run, for one lead or for any set of leads.
+def load_encoder(path: str | Path) -> RecordEncoder:
+    """The pretrained encoder of a run.
+
+    It takes one lead or any set of leads; with `leads = "all"` precisely the leads of its notes, in
+    their order.
 
     Args:
         path: an `encoder.safetensors` that `lcd-bench run` wrote.
 
     Returns:
-        A module in eval mode that maps (batch, leads, time) to (batch, leads * features). Its
-        attribute `notes` holds rate (Hz), normalisation and leads of the pretraining.
+        A module in eval mode that maps (batch, leads, time) to (batch, leads * features), or to
+        (batch, features) if it reads all leads at once. Its attribute `notes` holds rate (Hz),
+        normalisation and leads of the pretraining.
 
     Raises:
         DataError: the file is missing or is no encoder file.
@@ -80,6 +84,6 @@ def load_encoder(path: str | Path) -> LeadwiseEncoder:
         raise DataError(
             f"{path} holds weights that do not fit encoder '{header.encoder}'."
         ) from error
-    whole = LeadwiseEncoder(encoder).eval()
+    whole = read_leads(encoder).eval()
     whole.notes = header.notes
     return whole

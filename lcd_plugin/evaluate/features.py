@@ -12,7 +12,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lcd_plugin.encoders import LeadwiseEncoder
+    from lcd_plugin.encoders import RecordEncoder
 
 # Records a forward pass; small enough for the cache of a CPU and the memory of any GPU.
 BATCH = 64
@@ -44,7 +44,7 @@ def extract_features(
 
 
 def extract_tokens(
-    encoder: LeadwiseEncoder,
+    encoder: RecordEncoder,
     signals: NDArray[np.float16],
     device: torch.device,
     rows: NDArray[np.int64] | None = None,
@@ -60,7 +60,7 @@ def extract_tokens(
         rows: which records; None is all of them.
 
     Returns:
-        Shape (rows, leads, positions, features).
+        Shape (rows, leads, positions, features); leads is 1 for an encoder that reads all at once.
 
     Raises:
         ConfigError: the network has no `forward_features` of the shape that is needed.

@@ -1,7 +1,8 @@
 """Which leads a set of views shows: one letter a view, equal letters share a lead.
 
 `"aba"` is LCD's request (two leads, the first seen twice), `"aa"` two views of one lead, and
-`"*"` in place of a letter is a view of all leads.
+`"*"` in place of a letter is a view of all leads. For an encoder that reads all leads at once a
+letter stands for a group of leads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ def check_pattern(pattern: str) -> None:
             f"A view pattern has one lower-case letter a view, or '*' for all leads, "
             f"such as 'aba'; got {pattern!r}."
         )
+
+
+def letters_of(pattern: str) -> list[str]:
+    """The different letters of a pattern, in the order of the alphabet."""
+    return sorted(set(pattern) - {ALL_LEADS})
 
 
 def draw_leads(
@@ -48,19 +54,63 @@ def draw_leads(
         ValueError: if `per` is neither of the two, the pattern is malformed, or it asks for more
             leads than there are.
     """
+    letters = letters_of(pattern)
+    # The first letters of a random order of the leads: distinct by construction.
+    order = _random_order(pattern, n_leads, batch, per, generator, device)
+    return {letter: order[:, i] for i, letter in enumerate(letters)}
+
+
+def deal_leads(
+    pattern: str,
+    n_leads: int,
+    batch: int,
+    per: Literal["batch", "sample"] = "batch",
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Deal all leads out to the letters of a pattern, at random and evenly.
+
+    Where they cannot be even, the first letters have one lead more.
+
+    Args:
+        pattern: such as `"aba"`, with one letter or more.
+        n_leads: leads that are dealt out.
+        batch: number of records.
+        per: once for the whole batch, or for every record.
+        generator: source of randomness on `device`.
+        device: where it is made.
+
+    Returns:
+        For every lead the place of its letter in `letters_of`, shape (batch, n_leads).
+
+    Raises:
+        ValueError: as `draw_leads`.
+    """
+    order = _random_order(pattern, n_leads, batch, per, generator, device)
+    return order % len(letters_of(pattern))
+
+
+def _random_order(
+    pattern: str,
+    n_leads: int,
+    batch: int,
+    per: Literal["batch", "sample"],
+    generator: torch.Generator | None,
+    device: torch.device | str,
+) -> Tensor:
+    """Leads in a random order, shape (batch, n_leads)."""
     check_pattern(pattern)
     if per not in ("batch", "sample"):
         raise ValueError(f"per must be 'batch' or 'sample', got {per!r}.")
-    letters = sorted(set(pattern) - {ALL_LEADS})
+    letters = letters_of(pattern)
     if len(letters) > n_leads:
         raise ValueError(
             f"The view pattern {pattern!r} needs {len(letters)} different leads, "
             f"the signals have {n_leads}."
         )
     rows = 1 if per == "batch" else batch
-    # The first letters of a random order of the leads: distinct by construction.
     order = torch.rand(rows, n_leads, generator=generator, device=device).argsort(dim=1)
-    return {letter: order[:, i].expand(batch) for i, letter in enumerate(letters)}
+    return order.expand(batch, n_leads)
 
 
 def take_leads(signals: Tensor, leads: Tensor, rows: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The multilead view generator: a batch of records in, augmented single-lead views out."""
+"""The multilead view generator: a batch of records in, augmented views out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from lcd_plugin.views.augment import amplify, check_gain, check_range, resized_crop, silence
-from lcd_plugin.views.leads import ALL_LEADS, check_pattern, draw_leads, take_leads
+from lcd_plugin.views.leads import (
+    ALL_LEADS,
+    check_pattern,
+    deal_leads,
+    draw_leads,
+    letters_of,
+    take_leads,
+)
 
 NO_GAIN = (1.0, 1.0)
 
@@ -23,6 +30,10 @@ class MultiLeadViews:
     Calling it is three steps, which a training loop can also take one by one: `leads` says which
     leads a batch needs, `draw` is all other randomness, and `augment` computes.
 
+    An encoder that reads all leads at once (`in_leads` above 1) is given views of all leads in
+    their own order. With one letter all of them are shown. With several they are dealt out, at
+    random and evenly, and those of another letter than the view's are zero.
+
     Args:
         pattern: one letter a view; equal letters share a lead, different letters never do. `*`
             stands for a view of all leads.
@@ -30,6 +41,7 @@ class MultiLeadViews:
         time_out: range of the share of a view that is set to zero.
         per: `"batch"` draws the leads once a batch, as the paper does, `"sample"` for each record.
         gain: range of the factor of a view's amplitude, log-uniform; off at (1, 1).
+        in_leads: leads that the encoder reads at once: 1, or all that the signals have.
 
     Raises:
         ValueError: a malformed pattern or range.
@@ -46,6 +58,7 @@ class MultiLeadViews:
         time_out: tuple[float, float] = (0.0, 0.5),
         per: Literal["batch", "sample"] = "batch",
         gain: tuple[float, float] = NO_GAIN,
+        in_leads: int = 1,
     ) -> None:
         check_pattern(pattern)
         check_range("crop", crop, low=0.0, low_open=True)
@@ -59,6 +72,7 @@ class MultiLeadViews:
         self.per = per
         # A list would not equal what is off.
         self.gain = (gain[0], gain[1])
+        self.in_leads = in_leads
 
     def __call__(self, signals: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
         """Make the views.
@@ -68,10 +82,11 @@ class MultiLeadViews:
             generator: source of randomness on the device of `signals`.
 
         Returns:
-            One tensor a view, (batch, 1, time), or (batch, leads, time) for `*`.
+            One tensor a view, (batch, 1, time), or (batch, leads, time) for `*` and for an encoder
+            of all leads.
 
         Raises:
-            ValueError: `signals` has another shape, or fewer leads than the pattern has letters.
+            ValueError: `signals` has another shape, or too few leads.
         """
         if signals.dim() != 3:
             raise ValueError(f"signals must be (batch, leads, time), got {tuple(signals.shape)}.")
@@ -91,11 +106,18 @@ class MultiLeadViews:
 
         Returns:
             Lead indices, shape (batch, channels): one channel a letter in alphabetical order, then
-            all leads if the pattern has a `*`.
+            all leads if the pattern has a `*`; only all leads for an encoder of all leads.
 
         Raises:
-            ValueError: there are fewer leads than the pattern has letters.
+            ValueError: there are fewer leads than the pattern has letters, or not those that an
+                encoder of all leads reads.
         """
+        if self.in_leads > 1:
+            if n_leads != self.in_leads:
+                raise ValueError(
+                    f"The encoder reads {self.in_leads} leads at once, the signals have {n_leads}."
+                )
+            return torch.arange(n_leads, device=device).expand(batch, -1)
         drawn = draw_leads(self.pattern, n_leads, batch, self.per, generator, device)
         columns = list(drawn.values())
         if ALL_LEADS in self.pattern:
@@ -108,14 +130,22 @@ class MultiLeadViews:
         generator: torch.Generator | None = None,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Draw all that is random about crops, silences and gains.
+        """Draw all that is random about crops, silences, gains and groups of leads.
 
         Returns:
-            Shape (4, batch, views), or (5, batch, views) with a gain. Without one its row is not
-            drawn, so that what a seed gives is what it gave before there were gains.
+            Shape (4, batch, views), with one row more for a gain, and one for each lead that is
+            dealt to a group. What is off is not drawn, so that a seed gives what it gave before
+            there was such a thing.
+
+        Raises:
+            ValueError: leads are dealt out, and there are fewer than the pattern has letters.
         """
-        rows = 4 + (self.gain != NO_GAIN)
-        return torch.rand(rows, batch, len(self.pattern), generator=generator, device=device)
+        rows, n_views = 4 + (self.gain != NO_GAIN), len(self.pattern)
+        draws = torch.rand(rows, batch, n_views, generator=generator, device=device)
+        if not self._deals:
+            return draws
+        dealt = deal_leads(self.pattern, self.in_leads, batch, self.per, generator, device)
+        return torch.cat([draws, dealt.T[..., None].to(draws.dtype).expand(-1, -1, n_views)])
 
     def augment(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
         """Make the views of the leads that `leads` names; nothing here is random.
@@ -127,19 +157,40 @@ class MultiLeadViews:
         Returns:
             One tensor a view, as for a call.
         """
-        letters = sorted(set(self.pattern) - {ALL_LEADS})
         if signals.dtype in (torch.float16, torch.bfloat16):
             signals = signals.float()
-        # Slices, since an index made on the host would make a GPU wait.
-        shown = [
-            signals[:, len(letters) :] if c == ALL_LEADS else signals.narrow(1, letters.index(c), 1)
-            for c in self.pattern
-        ]
+        shown = self._shown(signals, draws)
+        if self.in_leads > 1:
+            # A view of many leads at a time: what they share is computed once for all of them.
+            return [self._changed(v, draws[:, :, i : i + 1]) for i, v in enumerate(shown)]
         sizes = [view.shape[1] for view in shown]
         each = zip(torch.split(draws, 1, dim=2), sizes, strict=True)
         rows = torch.cat([draw.expand(-1, -1, size) for draw, size in each], dim=2)
-        cropped = resized_crop(torch.cat(shown, dim=1), self.crop, rows[0], rows[1])
+        return list(torch.split(self._changed(torch.cat(shown, dim=1), rows), sizes, dim=1))
+
+    def _changed(self, signals: Tensor, rows: Tensor) -> Tensor:
+        """Crop, silence and amplify; draws of shape (rows, batch, 1 or leads)."""
+        cropped = resized_crop(signals, self.crop, rows[0], rows[1])
         made = silence(cropped, self.time_out, rows[2], rows[3])
-        if self.gain != NO_GAIN:
-            made = amplify(made, self.gain, rows[4])
-        return list(torch.split(made, sizes, dim=1))
+        return amplify(made, self.gain, rows[4]) if self.gain != NO_GAIN else made
+
+    @property
+    def _deals(self) -> bool:
+        """Whether leads are dealt out to groups."""
+        return self.in_leads > 1 and len(letters_of(self.pattern)) > 1
+
+    def _shown(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
+        """What each view shows of the signals."""
+        letters = letters_of(self.pattern)
+        if self._deals:
+            # Shape (batch, leads, 1).
+            dealt = draws[-self.in_leads :, :, 0].T[..., None]
+            groups = [signals.masked_fill(dealt != i, 0.0) for i in range(len(letters))]
+            return [signals if c == ALL_LEADS else groups[letters.index(c)] for c in self.pattern]
+        if self.in_leads > 1:
+            return [signals] * len(self.pattern)
+        # Slices, since an index made on the host would make a GPU wait.
+        return [
+            signals[:, len(letters) :] if c == ALL_LEADS else signals.narrow(1, letters.index(c), 1)
+            for c in self.pattern
+        ]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from lcd_plugin.encoders import LeadwiseEncoder
+    from lcd_plugin.encoders import RecordEncoder
 
 TaskKind = Literal["multi-label", "single-label"]
 # What of a record a protocol reads: pooled features of a frozen encoder, shape (records, features),
-# its features before they are pooled, (records, leads, positions, features), or the signals
-# themselves, (records, leads, time).
+# its features before they are pooled, (records, leads, positions, features), with one lead in place
+# of all for an encoder that reads them at once, or the signals themselves, (records, leads, time).
 Inputs = Literal["features", "tokens", "signals"]
 
 
@@ -62,7 +62,7 @@ class Work:
         precision: of forward and backward passes of an encoder that is trained.
     """
 
-    encoder: LeadwiseEncoder
+    encoder: RecordEncoder
     train: Part
     validation: Part
     test_inputs: NDArray[Any]
