@@ -12,14 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.distributed as dist
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from lcd_plugin.methods.config import MethodConfig
 
-class MethodConfig(BaseModel):
-    """Settings of a method; subclasses add their own, unknown keys are an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = ["Float32Loss", "Method", "MethodConfig", "StepOutput", "across_devices"]
 
 
 class StepOutput(NamedTuple):
@@ -35,10 +32,11 @@ class StepOutput(NamedTuple):
 
 
 class Method(nn.Module, ABC):
-    """A self-supervised method around an encoder of single leads.
+    """A self-supervised method around an encoder.
 
     Args:
-        encoder: maps (batch, 1, time) to (batch, features), with the attribute `num_features`.
+        encoder: maps (batch, in_leads, time) to (batch, features), with the attributes
+            `num_features` and `in_leads`: 1 for an encoder that is shared over leads.
         config: an instance of `config_class`, or None for its defaults.
 
     Attributes:
@@ -47,11 +45,16 @@ class Method(nn.Module, ABC):
         capturable: whether a step is the same work on the device every time: no shape that depends
             on values, no value read on the host, no Python state that steps change. Then a GPU can
             replay it as one graph.
+        time_out: whether the host silences spans of its views; not for a method that masks them.
+        uses_patients: whether `training_step` is also given `patients`, shape (batch,), int64:
+            equal numbers are records of one patient.
     """
 
     config_class: ClassVar[type[MethodConfig]] = MethodConfig
     views: ClassVar[str]
     capturable: ClassVar[bool] = False
+    time_out: ClassVar[bool] = True
+    uses_patients: ClassVar[bool] = False
 
     def __init__(self, encoder: nn.Module, config: MethodConfig | None = None) -> None:
         super().__init__()
@@ -60,7 +63,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def training_step(self, views: list[Tensor]) -> StepOutput:
-        """Loss of one batch of views, each (batch, 1, time) or (batch, leads, time) for `*`.
+        """Loss of one batch of views: (batch, in_leads, time), or (batch, leads, time) for `*`.
 
         Every view goes through the encoder in a forward pass of its own, so that batch-norm
         statistics are those of one view.

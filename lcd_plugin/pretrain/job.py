@@ -84,7 +84,7 @@ class PretrainOutcome:
     """A finished pretraining.
 
     Attributes:
-        encoder: the single-lead encoder on the CPU, in eval mode.
+        encoder: the method's encoder, of one lead or of all, on the CPU, in eval mode.
         history: one row an epoch: epoch, updates, loss, the method's terms, learning_rate,
             embedding_std (spread of normalised features: 0 is collapse), seconds of steps so far.
         updates: optimiser updates.

@@ -16,22 +16,16 @@ from lightly.utils.debug import std_of_l2_normalized
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from lcd_plugin.encoders import LeadwiseEncoder
-from lcd_plugin.errors import MemoryShortageError
+from lcd_plugin.encoders import in_leads_of, read_leads
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.batch_norm import CALIBRATION_RECORDS, calibrate_batch_norm
 from lcd_plugin.pretrain.checkpoint import Progress, load_checkpoint, save_checkpoint
 from lcd_plugin.pretrain.device import synchronise
 from lcd_plugin.pretrain.draws import Purpose, derive_seed, draw_epoch
 from lcd_plugin.pretrain.job import HowComputed, Job, Keep, PretrainOutcome, Report, Snapshot
-from lcd_plugin.pretrain.memory import (
-    available_memory,
-    enough_memory,
-    peak_memory_mb,
-    reset_peak_memory,
-)
-from lcd_plugin.pretrain.records import Records, Resident, Source, Streamed
-from lcd_plugin.pretrain.settings import EngineSettings
+from lcd_plugin.pretrain.memory import enough_memory, peak_memory_mb, reset_peak_memory
+from lcd_plugin.pretrain.placement import choose_source
+from lcd_plugin.pretrain.settings import ViewSettings
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
 from lcd_plugin.pretrain.step import Step
 from lcd_plugin.timing import Phases
@@ -41,8 +35,6 @@ log = logging.getLogger(__name__)
 
 # Records whose features are watched for collapse; a few hundred give the spread well enough.
 MONITOR_RECORDS = 256
-# Of the free memory, how much resident records may take; the rest is for the steps.
-RESIDENT_SHARE = 0.5
 
 
 def run_job(fabric: Fabric, job: Job, report: Report, keep: Keep) -> PretrainOutcome:
@@ -91,15 +83,13 @@ class _Loop:
     ) -> None:
         self._fabric, self._job, self._method = fabric, job, method
         self._phases, self._report, self._keep = phases, report, keep
-        self._views = MultiLeadViews(
-            method.views, job.views.crop, job.views.time_out, job.views.per, job.views.gain
-        )
+        self._views = _views_of(method, job.views)
         self._per_epoch = len(job.records) // job.settings.batch_size
         with phases.phase("load"):
             self._source = choose_source(job.records, fabric.device, job.engine, fabric.world_size)
-            # One lead of a few records, the same ones every epoch.
-            watched = job.records.sample(MONITOR_RECORDS)[:MONITOR_RECORDS, :1]
-            self._watched = watched.to(fabric.device)
+            # Of a few records what the encoder reads at once, the same every epoch.
+            watched = job.records.sample(MONITOR_RECORDS)[:MONITOR_RECORDS]
+            self._watched = watched[:, : in_leads_of(method.encoder)].to(fabric.device)
             self._step = Step(method, self._views, job, fabric, self._per_epoch)
         self.history: list[dict[str, int | float]] = []
         self._timed = 0
@@ -167,9 +157,9 @@ class _Loop:
                     ranks=fabric.world_size,
                 )
             with contextlib.closing(self._source.batches(draws.rows, draws.leads)) as batches:
-                work = enumerate(
-                    zip(batches, draws.views, strict=True), (epoch - 1) * self._per_epoch
-                )
+                patients = self._patients_of(draws.rows)
+                steps = zip(batches, draws.views, patients, strict=True)
+                work = enumerate(steps, (epoch - 1) * self._per_epoch)
                 warm_up = self._step.warm_up_left
                 if warm_up:
                     with self._phases.phase("compile"):
@@ -179,10 +169,16 @@ class _Loop:
                     means = self._step.take_means(self._per_epoch)
         self._close(epoch, means)
 
-    def _advance(self, work: Iterable[tuple[int, tuple[Tensor, Tensor]]]) -> int:
+    def _patients_of(self, rows: Tensor) -> Iterable[Tensor | None]:
+        """Whose the records of each step are, for a method that asks for it."""
+        if not self._method.uses_patients:
+            return [None] * len(rows)
+        return self._job.records.patient_numbers()[rows].to(self._fabric.device)
+
+    def _advance(self, work: Iterable[tuple[int, tuple[Tensor, Tensor, Tensor | None]]]) -> int:
         steps = 0
-        for update, (signals, draws) in work:
-            self._step(update, signals, draws)
+        for update, (signals, draws, patients) in work:
+            self._step(update, signals, draws, patients)
             steps += 1
         return steps
 
@@ -254,48 +250,26 @@ def _ready(encoder: nn.Module, job: Job, device: torch.device, phases: Phases) -
     if job.settings.calibrate_batch_norm or not job.train:
         with phases.phase("calibrate"):
             sample = job.records.sample(CALIBRATION_RECORDS).to(device)
-            calibrate_batch_norm(LeadwiseEncoder(encoder), sample)
+            calibrate_batch_norm(read_leads(encoder), sample)
     return encoder.cpu().eval()
 
 
-def choose_source(
-    records: Records, device: torch.device, engine: EngineSettings, processes: int = 1
-) -> Source:
-    """Put records where the work is if they fit, or have them read ahead of the steps.
-
-    Args:
-        records: the training records.
-        device: where the steps compute.
-        engine: `records` can force either, `memory_gb` is what resident records may take.
-        processes: how many share the memory of a CPU, each with records of its own.
-
-    Raises:
-        MemoryShortageError: `resident` was asked for and the records do not fit.
-    """
-    if engine.records == "stream":
-        return Streamed(records, device)
-    if engine.records == "auto":
-        budget = None if engine.memory_gb is None else engine.memory_gb * 1e9
-        if budget is None and (free := available_memory(device)) is not None:
-            budget = RESIDENT_SHARE * free / (processes if device.type == "cpu" else 1)
-        if budget is not None and records.nbytes > budget:
-            return Streamed(records, device)
-    try:
-        with enough_memory(
-            f"{records.nbytes / 1e9:.1f} GB of records do not fit into the memory of the device; "
-            f"use --set engine.records=stream, with --retry-failed."
-        ):
-            return Resident(records, device)
-    except MemoryShortageError as error:
-        if engine.records == "resident":
-            raise
-        log.warning("%s Reading them ahead of the steps instead.", error)
-        return Streamed(records, device)
+def _views_of(method: Method, settings: ViewSettings) -> MultiLeadViews:
+    """The views that a method asks for, as the settings have them."""
+    time_out = settings.time_out if method.time_out else (0.0, 0.0)
+    return MultiLeadViews(
+        method.views,
+        settings.crop,
+        time_out,
+        settings.per,
+        settings.gain,
+        in_leads_of(method.encoder),
+    )
 
 
 @torch.no_grad()
 def _embedding_std(encoder: nn.Module, signals: Tensor) -> float:
-    """Spread of one lead's normalised features over records; 1/sqrt(dim) is as wide as can be."""
+    """Spread of normalised features over records; 1/sqrt(dim) is as wide as can be."""
     encoder.eval()
     # Not called but its forward: in another mode a compiled encoder would be compiled again.
     features = encoder.forward(signals.float())

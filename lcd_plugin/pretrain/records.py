@@ -38,11 +38,14 @@ class Records:
         source: float16 array of shape (all records, leads, time), or the path of a file of one.
         shape: shape of that array.
         rows: the rows that are used.
+        patients: whose each of these rows is, int64, shape (rows,); equal numbers are one patient.
+            None is a patient for every row.
     """
 
     source: NDArray[np.float16] | Path
     shape: tuple[int, int, int]
     rows: NDArray[np.int64]
+    patients: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, signals: NDArray[np.float16]) -> Records:
@@ -62,6 +65,11 @@ class Records:
     def nbytes(self) -> int:
         """Size of the rows in bytes."""
         return 2 * len(self) * self.shape[1] * self.shape[2]
+
+    def patient_numbers(self) -> Tensor:
+        """Whose each record is, int64, (records,), on the host."""
+        numbers = np.arange(len(self)) if self.patients is None else self.patients
+        return torch.from_numpy(np.asarray(numbers, np.int64))
 
     def read(self, chosen: NDArray[np.int64] | slice) -> Tensor:
         """Some records with all of their leads, float16, (records, leads, time), on the host."""

@@ -100,7 +100,7 @@ class Step:
         self._done = 0
         self._side: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._inputs: tuple[Tensor, Tensor] | None = None
+        self._inputs: tuple[Tensor, ...] = ()
 
     @property
     def warm_up_left(self) -> int:
@@ -113,14 +113,18 @@ class Step:
         """Whether updates replay a CUDA graph."""
         return self._graph is not None
 
-    def __call__(self, update: int, signals: Tensor, draws: Tensor) -> None:
+    def __call__(
+        self, update: int, signals: Tensor, draws: Tensor, patients: Tensor | None = None
+    ) -> None:
         """Make an update.
 
         Args:
             update: its number, from 0, for the schedule.
             signals: leads of the batch, (batch, channels, time), on the device.
             draws: see `MultiLeadViews.draw`.
+            patients: for a method that uses them, see `Method`.
         """
+        inputs = (signals, draws) if patients is None else (signals, draws, patients)
         self.learning_rate = self._peak * self._factor(update)
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], Tensor):
@@ -128,11 +132,11 @@ class Step:
             else:
                 group["lr"] = self.learning_rate
         if self._graph is not None:
-            self._replay(self._graph, signals, draws)
+            self._replay(self._graph, inputs)
         elif self._may_capture:
-            self._towards_capture(signals, draws)
+            self._towards_capture(inputs)
         else:
-            self._update(signals, draws)
+            self._update(*inputs)
         self._done += 1
 
     def take_means(self, steps: int) -> dict[str, float]:
@@ -144,8 +148,8 @@ class Step:
         means: Any = self._fabric.all_reduce(sums / steps, reduce_op="mean")
         return dict(zip(self._sums, means.tolist(), strict=True))
 
-    def _update(self, signals: Tensor, draws: Tensor) -> None:
-        output = self._forward(self._views.augment(signals, draws))
+    def _update(self, signals: Tensor, draws: Tensor, *patients: Tensor) -> None:
+        output = self._forward(self._views.augment(signals, draws), *patients)
         self._fabric.backward(output.loss)
         self._optimiser.step()
         self._optimiser.zero_grad()
@@ -155,7 +159,7 @@ class Step:
                 self._sums[name] = torch.zeros((), device=value.device)
             self._sums[name].add_(value.detach())
 
-    def _towards_capture(self, signals: Tensor, draws: Tensor) -> None:
+    def _towards_capture(self, given: tuple[Tensor, ...]) -> None:
         """The first updates on a stream of their own, as capturing asks for; then capture one."""
         usual = torch.cuda.current_stream()
         if self._done < BEFORE_CAPTURE:
@@ -163,11 +167,11 @@ class Step:
                 self._side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             self._side.wait_stream(usual)
             with torch.cuda.stream(self._side):
-                self._update(signals, draws)
+                self._update(*given)
             usual.wait_stream(self._side)
             return
         self._may_capture = False
-        graph, inputs = torch.cuda.CUDAGraph(), (signals.clone(), draws.clone())
+        graph, inputs = torch.cuda.CUDAGraph(), tuple(x.clone() for x in given)
         try:
             # Other threads, such as one that reads records, go on meanwhile.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
@@ -179,14 +183,13 @@ class Step:
             torch.cuda.set_stream(usual)
             torch.cuda.synchronize()
             self.optimiser.zero_grad()
-            self._update(signals, draws)
+            self._update(*given)
             return
         self._graph, self._inputs = graph, inputs
-        self._replay(graph, signals, draws)
+        self._replay(graph, given)
 
-    def _replay(self, graph: torch.cuda.CUDAGraph, signals: Tensor, draws: Tensor) -> None:
-        assert self._inputs is not None
-        for static, new in zip(self._inputs, (signals, draws), strict=True):
+    def _replay(self, graph: torch.cuda.CUDAGraph, given: tuple[Tensor, ...]) -> None:
+        for static, new in zip(self._inputs, given, strict=True):
             static.copy_(new)
         graph.replay()
 
@@ -205,9 +208,15 @@ class _Forward(nn.Module):
             torch.autocast, device_type, dtype=torch.bfloat16, enabled=precision == "bf16"
         )
 
-    def forward(self, views: list[Tensor]) -> StepOutput:
+    def forward(self, views: list[Tensor], *patients: Tensor) -> StepOutput:
         with self._autocast():
-            return self.method.training_step(views)
+            output: Any = self.method.training_step(views, *patients)
+        if not isinstance(output, StepOutput):
+            raise TypeError(
+                f"training_step of {type(self.method).__name__} gives {type(output).__name__}; "
+                f"make that StepOutput(loss, terms)."
+            )
+        return output
 
 
 def _compile_encoders(method: Method) -> None:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lcd_plugin.errors import DataError, MemoryShortageError
-from lcd_plugin.pretrain import loop, memory
+from lcd_plugin.pretrain import memory, placement
 from lcd_plugin.pretrain import records as records_module
-from lcd_plugin.pretrain.loop import choose_source
+from lcd_plugin.pretrain.placement import choose_source
 from lcd_plugin.pretrain.records import BUFFERS, Records, Resident, Source, Streamed
 from lcd_plugin.pretrain.settings import EngineSettings
 
@@ -286,7 +286,7 @@ class TestChooseSource:
     @pytest.fixture
     def free(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
         """Say how much memory is free."""
-        return lambda free: monkeypatch.setattr(loop, "available_memory", lambda device: free)
+        return lambda free: monkeypatch.setattr(placement, "available_memory", lambda device: free)
 
     def test_forced(self, free: Callable[[int | None], None]) -> None:
         free(10**12)
@@ -318,12 +318,12 @@ class TestChooseSource:
     def test_auto_goes_on_without_when_the_memory_is_not_there_after_all(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(loop, "Resident", _no_memory)
+        monkeypatch.setattr(placement, "Resident", _no_memory)
         assert self._chosen() == "stream"
         assert "Reading them ahead" in caplog.text
 
     def test_forced_resident_without_the_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(loop, "Resident", _no_memory)
+        monkeypatch.setattr(placement, "Resident", _no_memory)
         with pytest.raises(MemoryShortageError, match=r"engine\.records=stream"):
             self._chosen(records="resident")
 
