@@ -20,6 +20,7 @@ from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import Store
 from lcd_plugin.errors import ConfigError, DataError, LcdBenchError, PluginError
+from lcd_plugin.plugins import DATASETS
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,15 @@ def _open(
             stores[name] = opened[shape]
         except (DataError, PluginError) as error:
             problems[f"dataset {name}"] = error
+        except LcdBenchError:
+            raise
+        except Exception as error:
+            if DATASETS.origin(name).own:
+                raise  # a bug of ours
+            problems[f"dataset {name}"] = PluginError(
+                f"The dataset '{name}' of {DATASETS.origin(name).distribution} cannot be prepared: "
+                f"{type(error).__name__}: {error}"
+            )
     return stores
 
 

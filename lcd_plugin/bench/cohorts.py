@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from lcd_plugin.bench.suite import Suite, explain
 from lcd_plugin.data.cohort import Cohort
-from lcd_plugin.errors import ConfigError, DataError
+from lcd_plugin.errors import ConfigError, DataError, PluginError
 from lcd_plugin.plugins import DATASETS, DatasetSpec
 
 DATA = "LCD_BENCH_DATA"
@@ -22,11 +22,14 @@ def open_cohort(name: str, suite: Suite) -> Cohort:
     Raises:
         ConfigError: a setting that the dataset does not have.
         DataError: the folder is missing.
+        PluginError: the dataset cannot be loaded, or is no cohort.
     """
     given = dict(suite.settings.get(name, {}))
     spec = DATASETS.spec(name)
     path = find_folder(spec, given.pop("path", None)) if spec.needs_path else None
-    cohort_class: type[Cohort] = DATASETS.load(name)
+    cohort_class = DATASETS.load(name)
+    if not (isinstance(cohort_class, type) and issubclass(cohort_class, Cohort)):
+        raise PluginError(f"The dataset '{name}' is no lcd_plugin.data.cohort.Cohort.")
     try:
         settings = cohort_class.settings_class.model_validate(given)
     except ValidationError as error:

@@ -37,11 +37,12 @@ def open_store(name: str, suite: Suite, progress: Progress, jobs: int | None = N
         DataError: the folder is missing or unusable.
     """
     cohort = open_cohort(name, suite)
-    spec = DATASETS.spec(name)
+    origin, version = DATASETS.origin(name), DATASETS.spec(name).version
     return prepare(
         cohort,
         name,
-        spec.version,
+        # Whoever edits a dataset of theirs gets a new store.
+        version if origin.own else f"{version}+{origin.code}",
         suite.data,
         suite.limit,
         lambda done, total: progress(name, done, total),

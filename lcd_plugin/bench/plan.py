@@ -7,18 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from lcd_plugin.bench.available import OpenedStores, UsableData, usable_data
 from lcd_plugin.bench.datasets import Progress
 from lcd_plugin.bench.planned import CellMaker, EvaluateCell, PlannedMethod, PretrainCell
-from lcd_plugin.bench.suite import Suite, explain
+from lcd_plugin.bench.suite import Suite
+from lcd_plugin.bench.usable import usable_encoders, usable_methods
 from lcd_plugin.data.cohort import Task
 from lcd_plugin.data.store import Store
-from lcd_plugin.encoders import create_encoder
-from lcd_plugin.errors import ConfigError, PluginError
-from lcd_plugin.methods.base import Method
-from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
 
 log = logging.getLogger(__name__)
@@ -79,7 +74,7 @@ def make_plan(
     Raises:
         ConfigError: a setting is impossible.
         DataError: no dataset is usable, or a record that is scored was seen before.
-        PluginError: no method can be loaded.
+        PluginError: no method or no encoder can be loaded.
     """
     # Random draws differ between kinds of device, so that one key never means two of them.
     trained = {"precision": precision} | ({} if device == "cpu" else {"device": device})
@@ -92,21 +87,20 @@ def make_plan(
     opened: OpenedStores = {}
     for recipe in suite.recipes or ("",):
         own = suite.under(recipe) if recipe else suite
-        methods, without = _load_methods(own)
-        for name in own.encoders:
-            create_encoder(name, **own.settings.get(name, {}))
+        methods, without = usable_methods(own)
+        encoders, too = usable_encoders(own)
         data = usable_data(own, methods, progress, opened)
         tasks = {name: target.tasks for name, target in data.targets.items()}
         setups[recipe] = Setup(own, data.stores, tasks, methods)
         before = len(evaluate)
-        for cell in _cells(own, recipe, methods, data, trained):
+        for cell in _cells(own, recipe, methods, encoders, data, trained):
             known: dict[str, Any] = pretrain if isinstance(cell, PretrainCell) else evaluate
             known.setdefault(cell.key, cell)
         if len(evaluate) == before:
             log.warning("The recipe '%s' changes nothing that these methods depend on.", recipe)
         unavailable |= {
             f"{title}{f' ({recipe})' if recipe else ''}": reason
-            for title, reason in (without | data.unavailable).items()
+            for title, reason in (without | too | data.unavailable).items()
         }
     return Plan(
         suite, precision, setups, tuple(pretrain.values()), tuple(evaluate.values()), unavailable
@@ -117,13 +111,14 @@ def _cells(
     suite: Suite,
     recipe: str,
     methods: dict[str, PlannedMethod],
+    encoders: tuple[str, ...],
     data: UsableData,
     trained: dict[str, str],
 ) -> Iterator[PretrainCell | EvaluateCell]:
     shares = snapshot_epochs(suite.snapshots, suite.pretrain.epochs).values()
     for source in data.sources:
         names = tuple(data.targets) if suite.pretrain_datasets else (source,)
-        for encoder in suite.encoders:
+        for encoder in encoders:
             for seed in suite.seeds:
                 maker = CellMaker(suite, recipe, encoder, seed, trained)
                 for method in methods.values():
@@ -133,26 +128,3 @@ def _cells(
                     for target in (data.targets[name] for name in names):
                         yield from maker.snapshots(method, target, cell, shares)
                         yield from maker.evaluations(method, target, cell)
-
-
-def _load_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], dict[str, str]]:
-    methods: dict[str, PlannedMethod] = {}
-    unavailable: dict[str, str] = {}
-    for name in suite.methods:
-        try:
-            spec, method_class = METHODS.spec(name), METHODS.load(name)
-        except PluginError as error:
-            unavailable[f"method {name}"] = str(error)
-            continue
-        if not (isinstance(method_class, type) and issubclass(method_class, Method)):
-            reason = f"The method '{name}' is no lcd_plugin.methods.base.Method."
-            unavailable[f"method {name}"] = reason
-            continue
-        try:
-            config = method_class.config_class.model_validate(suite.settings.get(name, {}))
-        except ValidationError as error:
-            raise ConfigError(explain(error, method_class.config_class, f"{name}.")) from error
-        methods[name] = PlannedMethod(spec, config, method_class)
-    if not methods:
-        raise PluginError(" ".join(unavailable.values()))
-    return methods, unavailable

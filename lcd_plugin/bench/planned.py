@@ -15,7 +15,7 @@ from lcd_plugin.data.store import Store
 from lcd_plugin.evaluate.protocols import PROTOCOLS
 from lcd_plugin.evaluate.protocols.base import Protocol
 from lcd_plugin.methods.base import Method, MethodConfig
-from lcd_plugin.plugins import ENCODERS, MethodSpec
+from lcd_plugin.plugins import ENCODERS, METHODS, MethodSpec, Origin
 from lcd_plugin.pretrain.settings import EngineSettings
 
 # Raise it when the numbers of a pretraining change for equal settings.
@@ -140,7 +140,7 @@ class CellMaker:
     Attributes:
         suite: what was asked for, as the recipe has it.
         recipe: its name; "" without one.
-        encoder, seed: of all cells.
+        encoder, seed: of all cells; the encoder as the suite names it.
         trained: what changes the numbers of a training on this machine.
     """
 
@@ -159,6 +159,7 @@ class CellMaker:
             "kind": "pretrain",
             "method": method.spec.name,
             "method_version": method.spec.version,
+            **_foreign_code("method", METHODS.origin(method.spec.name)),
         }
         if suite.pretrain_part != "train":
             # Only named where it is not the usual one, so that older results keep their keys.
@@ -253,6 +254,7 @@ class CellMaker:
             "kind": "evaluate",
             "method": method.spec.name,
             "method_version": method.spec.version,
+            **_foreign_code("method", METHODS.origin(method.spec.name)),
             "pretrain_key": pretraining.key if pretraining else None,
             "task": task.name,
             "label_fraction": fraction,
@@ -279,12 +281,14 @@ class CellMaker:
         )
 
     def _base_identity(self, store: Store) -> dict[str, Any]:
+        encoder = self.suite.encoder(self.encoder)
         return {
             "schema": SCHEMA,
             "engine": ENGINE_VERSION,
-            "encoder": self.encoder,
-            "encoder_version": ENCODERS.spec(self.encoder).version,
-            "encoder_settings": self.suite.settings.get(self.encoder, {}),
+            "encoder": encoder.name,
+            "encoder_version": ENCODERS.spec(encoder.name).version,
+            "encoder_settings": encoder.settings,
+            **_foreign_code("encoder", ENCODERS.origin(encoder.name)),
             "dataset": store.manifest.dataset,
             "data": store.manifest.fingerprint,
             "seed": self.seed,
@@ -308,6 +312,14 @@ def protocol_of(name: str, suite: Suite) -> tuple[Protocol, BaseModel]:
         # No layer knows anything yet, so that all of them learn at the same rate.
         settings = settings.model_copy(update={"layer_decay": 1.0})
     return protocol, settings
+
+
+def _foreign_code(role: str, origin: Origin) -> dict[str, str]:
+    """The code of a plugin from elsewhere: whoever edits theirs gets new results.
+
+    Ours has versions, which change with what is computed and not with each new comment.
+    """
+    return {} if origin.own else {f"{role}_code": origin.code}
 
 
 def _rounding(engine: EngineSettings) -> dict[str, Any]:

@@ -10,16 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lcd_plugin.bench.datasets import pretrain_rows
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import PretrainCell
 from lcd_plugin.bench.results import PretrainResult, SnapshotEntry
 from lcd_plugin.data.settings import DataSettings
-from lcd_plugin.data.store import SIGNALS
-from lcd_plugin.encoders import create_encoder, load_encoder, save_encoder
+from lcd_plugin.data.store import SIGNALS, Store
+from lcd_plugin.encoders import create_encoder, load_encoder, network_settings, save_encoder
 from lcd_plugin.files import write_whole
+from lcd_plugin.methods.add_ons import build_method
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
 from lcd_plugin.pretrain.job import PretrainOutcome, Snapshot
@@ -53,8 +56,9 @@ def compute_pretraining(
     setup = plan.setups[cell.recipe]
     store, planned = setup.stores[cell.dataset], setup.methods[cell.method]
     suite, trained = setup.suite, planned.spec.kind == "pretraining"
-    settings = suite.settings.get(cell.encoder, {})
-    encoder_file = _encoder_file(cell, settings, store.manifest.data)
+    encoder, data = suite.encoder(cell.encoder), store.manifest.data
+    settings = network_settings(encoder.name, encoder.settings, len(data.leads))
+    encoder_file = _encoder_file(cell, encoder.name, settings, data)
 
     def keep(snapshot: Snapshot) -> None:
         # At once, since a pretraining that goes on from a checkpoint does not come by here again.
@@ -63,8 +67,8 @@ def compute_pretraining(
         write_whole(folder / entry.file, content)
 
     outcome = pretrain(
-        partial(_build, planned.method_class, planned.config, cell.encoder, settings),
-        Records(store.path / SIGNALS, store.signals.shape, pretrain_rows(store, suite)),
+        partial(_build, planned.method_class, planned.config, encoder.name, settings),
+        _records(store, pretrain_rows(store, suite)),
         suite.pretrain,
         suite.views,
         seed=cell.seed,
@@ -83,13 +87,18 @@ def compute_pretraining(
     return _result(cell, outcome, tuple(entry for entry, _ in kept.values())), files
 
 
+def _records(store: Store, rows: NDArray[np.int64]) -> Records:
+    patients = np.unique(store.table["patient"].iloc[rows], return_inverse=True)[1]
+    return Records(store.path / SIGNALS, store.signals.shape, rows, patients)
+
+
 def _encoder_file(
-    cell: PretrainCell, settings: dict[str, Any], data: DataSettings
+    cell: PretrainCell, encoder: str, settings: dict[str, Any], data: DataSettings
 ) -> Callable[..., bytes]:
     """Makes encoder files that say what the weights need to be used again."""
     return partial(
         save_encoder,
-        name=cell.encoder,
+        name=encoder,
         settings=settings,
         method=cell.method,
         dataset=cell.dataset,
@@ -148,7 +157,7 @@ def _kept(
 def _build(
     method: type[Method], config: MethodConfig, encoder: str, settings: dict[str, Any]
 ) -> Method:
-    return method(create_encoder(encoder, **settings), config)
+    return build_method(method, create_encoder(encoder, **settings), config)
 
 
 def _csv(rows: list[dict[str, int | float]]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from lcd_plugin.plugins import Registry
 from lcd_plugin.pretrain.device import processor
 
 PACKAGES = (
@@ -36,6 +37,17 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "git": _git_state(),
         # Where the program lies is nobody's business.
         "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def plugin_origin(registry: Registry[Any], name: str) -> dict[str, str]:
+    """Which plugin a result was made with: its name, whose it is, and which code it was."""
+    origin = registry.origin(name)
+    return {
+        "name": name,
+        "distribution": origin.distribution,
+        "version": origin.version,
+        "code": origin.code,
     }
 
 

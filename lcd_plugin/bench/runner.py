@@ -16,7 +16,7 @@ from lcd_plugin.bench.evaluation import Evaluator
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.pretraining import CHECKPOINT, compute_pretraining
-from lcd_plugin.bench.provenance import now, provenance
+from lcd_plugin.bench.provenance import now, plugin_origin, provenance
 from lcd_plugin.bench.results import (
     CellResult,
     EvaluateResult,
@@ -144,7 +144,8 @@ class Runner:
                 folder,
                 lambda message: self._listen(CellEvent(cell, "progress", message)),
             )
-        except Exception as error:  # a cell's failure is a result too, and no other cell's affair
+        # A cell's failure is a result too, and no other cell's affair, also where a plugin exits.
+        except (Exception, SystemExit) as error:
             self._failed(cell, error, started, outcome)
             return
         self._done(cell, result, files, started, outcome)
@@ -161,7 +162,7 @@ class Runner:
         started = now()
         try:
             exam = evaluator.prepare(cells)
-        except Exception as error:  # of the encoder, and so of all of its scores
+        except (Exception, SystemExit) as error:  # of the encoder, and so of all of its scores
             for cell in cells:
                 self._failed(cell, error, started, outcome)
             return
@@ -171,7 +172,7 @@ class Runner:
             started = now()
             try:
                 cell, result, files = next(computed)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if len(left) == 1:
                     self._failed(left[0], error, started, outcome)
                     return
@@ -217,7 +218,7 @@ class Runner:
             self._ended(cell, "failed", reason, outcome)
         return True
 
-    def _failed(self, cell: Cell, error: Exception, started: str, outcome: RunSummary) -> None:
+    def _failed(self, cell: Cell, error: BaseException, started: str, outcome: RunSummary) -> None:
         known = isinstance(error, LcdBenchError)  # these are sentences already
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         log.debug("%s failed", cell.title, exc_info=error)
@@ -254,14 +255,14 @@ class Runner:
 
     def _origin(self, cell: Cell, started: str) -> dict[str, Any]:
         plugins = {
-            "method": METHODS.origin(cell.method),
-            "dataset": DATASETS.origin(cell.dataset),
-            "encoder": ENCODERS.origin(cell.encoder),
+            "method": plugin_origin(METHODS, cell.method),
+            "dataset": plugin_origin(DATASETS, cell.dataset),
+            "encoder": plugin_origin(ENCODERS, cell.identity["encoder"]),
         }
         if isinstance(cell, EvaluateCell) and cell.pretrain_dataset not in (None, cell.dataset):
-            plugins["pretrain_dataset"] = DATASETS.origin(cell.pretrain_dataset)
+            plugins["pretrain_dataset"] = plugin_origin(DATASETS, cell.pretrain_dataset)
         return self._provenance | {
-            "plugins": {k: f"{o.distribution} {o.version}" for k, o in plugins.items()},
+            "plugins": plugins,
             "started": started,
             "finished": now(),
         }

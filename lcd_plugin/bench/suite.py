@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from lcd_plugin.bench.encoder_choice import EncoderChoice, as_value, encoder_choice
 from lcd_plugin.bench.recipes import CHANGEABLE, choose, overridden
 from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 from lcd_plugin.data.settings import DataSettings
@@ -35,7 +36,8 @@ class Suite(BaseModel):
     Attributes:
         name: short name, for titles.
         description: one sentence.
-        methods, datasets, encoders: names of plugins; `datasets` are those that are scored.
+        methods, datasets, encoders: names of plugins; `datasets` are those that are scored, and
+            encoders may carry settings, see `encoder_choice`.
         pretrain_datasets: datasets that are pretrained on, each for all of `datasets`; none is
             each of `datasets` for itself.
         pretrain_part: records of a pretraining dataset that are used: those of its training part,
@@ -99,6 +101,10 @@ class Suite(BaseModel):
         """Settings of a protocol."""
         found: BaseModel = getattr(self, protocol.replace("-", "_"))
         return found
+
+    def encoder(self, text: str) -> EncoderChoice:
+        """One of `encoders`, with its settings."""
+        return encoder_choice(text, self.settings)
 
     def under(self, recipe: str) -> Suite:
         """The suite as a recipe changes it, without recipes of its own.
@@ -239,10 +245,7 @@ def _assignment(text: str) -> tuple[list[str], Any]:
             near = suggest(path[0], plugins | set(Suite.model_fields))
             raise ConfigError(f"--set {text}: unknown key '{path[0]}'{near}")
         path = ["settings", *path]
-    try:
-        return path, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return path, value.strip()
+    return path, as_value(value)
 
 
 def _nest(path: list[str], value: Any) -> dict[str, Any]:
@@ -264,7 +267,7 @@ def _check_names(suite: Suite) -> None:
     for registry, names in (
         (METHODS, suite.methods),
         (DATASETS, (*suite.pretrain_datasets, *suite.datasets)),
-        (ENCODERS, suite.encoders),
+        (ENCODERS, [suite.encoder(text).name for text in suite.encoders]),
     ):
         for name in names:
             registry.origin(name)

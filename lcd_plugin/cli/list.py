@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lcd_plugin.cli.ending import command
+from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 
 class Kind(StrEnum):
@@ -23,9 +24,11 @@ class Kind(StrEnum):
 @command
 def list_command(
     kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    plugin_files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List methods, datasets, encoders or suites, built in and from plugins."""
+    add_plugin_files(plugin_files)
     rows = _suites() if kind is Kind.suites else _plugins(kind)
     if as_json:
         typer.echo(json.dumps({"schema": 1, kind.value: rows}, indent=1))
@@ -38,19 +41,18 @@ def list_command(
 
 
 def _plugins(kind: Kind) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
     from lcd_plugin.errors import PluginError
     from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 
     registry: Any = {"methods": METHODS, "datasets": DATASETS, "encoders": ENCODERS}[kind.value]
+    registry.probe(registry.names(), whole=False)
     rows = []
     for name in registry.names():
         row: dict[str, Any] = {"name": name}
         try:
-            origin = registry.origin(name)
-            row |= asdict(registry.spec(name))
-            row |= {"distribution": f"{origin.distribution} {origin.version}"}
+            offer = registry.chosen(name)
+            row |= registry.fields(name)
+            row |= {"distribution": f"{offer.distribution} {offer.version}"}
         except PluginError as error:
             row["error"] = str(error)
         rows.append(row)

@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from lcd_plugin import __version__
+from lcd_plugin.cli.check_plugin import check_plugin_command
 from lcd_plugin.cli.data import data_app
 from lcd_plugin.cli.list import list_command
+from lcd_plugin.cli.new import new_dataset_command, new_method_command
+from lcd_plugin.cli.plugins import plugins_command
 from lcd_plugin.cli.report import report_command
 from lcd_plugin.cli.run import run_command
 
@@ -41,6 +44,10 @@ def _options(
 app.command("run")(run_command)
 app.command("report")(report_command)
 app.command("list")(list_command)
+app.command("plugins")(plugins_command)
+app.command("check-plugin")(check_plugin_command)
+app.command("new-method")(new_method_command)
+app.command("new-dataset")(new_dataset_command)
 app.add_typer(data_app, name="data")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lcd_plugin.cli.datasets import folders_of, names_of
 from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric, say
+from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 if TYPE_CHECKING:
     from lcd_plugin.bench.plan import Plan
@@ -111,6 +112,7 @@ def run_command(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End with the first cell that fails.")
     ] = False,
+    plugin_files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compare pretraining methods; the same command again goes on where the last one ended.
@@ -127,6 +129,7 @@ def run_command(
     from lcd_plugin.bench.suite import load_suite
 
     _only_local(executor, jobs)
+    add_plugin_files(plugin_files)
     flags = _flags(
         methods=methods or None,
         datasets=names_of(datasets),

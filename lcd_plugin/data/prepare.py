@@ -49,7 +49,7 @@ def cache_folder() -> Path:
 def prepare(
     cohort: Cohort,
     dataset: str,
-    dataset_version: int,
+    dataset_version: int | str,
     settings: DataSettings,
     limit: int | None = None,
     progress: Progress = lambda done, total: None,
@@ -62,7 +62,7 @@ def prepare(
     Args:
         cohort: the dataset.
         dataset: its name.
-        dataset_version: version of its spec.
+        dataset_version: version of its spec, for a plugin with that of its code.
         settings: leads, rate, length, normalisation and quality.
         limit: use only so many records, sampled with a fixed seed.
         progress: called with the number of records done and their total.

@@ -48,7 +48,7 @@ class Manifest(BaseModel):
 
     schema_version: int = 1
     dataset: str
-    dataset_version: int
+    dataset_version: int | str
     cohort_settings: dict[str, Any]
     data: DataSettings
     limit: int | None

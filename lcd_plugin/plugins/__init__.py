@@ -1,5 +1,7 @@
 """Methods, datasets and encoders by name, built in or from anyone's package."""
 
+from lcd_plugin.plugins.files import add_files
+from lcd_plugin.plugins.origin import Origin
 from lcd_plugin.plugins.registry import DATASETS, ENCODERS, METHODS, Registry
 from lcd_plugin.plugins.specs import DatasetSpec, EncoderSpec, MethodSpec
 
@@ -10,5 +12,7 @@ __all__ = [
     "DatasetSpec",
     "EncoderSpec",
     "MethodSpec",
+    "Origin",
     "Registry",
+    "add_files",
 ]

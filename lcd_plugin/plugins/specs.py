@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
+
+# A name stands in `-d NAME=FOLDER`, `-e NAME:key=value` and `--set NAME.key=value`.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,10 @@ class Spec:
         summary: one line for `lcd-bench list`.
         version: raise it whenever results change; older results are then computed anew.
         paper: address or citation.
+
+    Raises:
+        TypeError: a value is of the wrong type.
+        ValueError: a value of the right type that cannot be used.
     """
 
     name: str
@@ -23,6 +31,35 @@ class Spec:
     summary: str
     version: int = 1
     paper: str = ""
+
+    def __post_init__(self) -> None:
+        for key, wanted in get_type_hints(type(self)).items():
+            self._check_type(key, wanted)
+        if not NAME.fullmatch(self.name):
+            self._complain("name", "begin with a letter and have only letters, digits, _ and -")
+        if not names_an_object(self.implementation):
+            self._complain("implementation", 'be "package.module:object"')
+        if self.version < 1:
+            self._complain("version", "be at least 1")
+
+    def _check_type(self, key: str, wanted: object) -> None:
+        value = getattr(self, key)
+        if get_origin(wanted) is Literal:
+            if value not in get_args(wanted):
+                self._complain(key, f"be one of {', '.join(map(repr, get_args(wanted)))}")
+        elif isinstance(wanted, type) and (
+            not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)
+        ):
+            self._complain(key, f"be of type {wanted.__name__}", TypeError)
+
+    def _complain(self, key: str, rule: str, kind: type[Exception] = ValueError) -> None:
+        raise kind(f"{type(self).__name__}: {key} must {rule}, got {getattr(self, key)!r}")
+
+
+def names_an_object(text: str) -> bool:
+    """Whether a text is `module:object`, with dots in the module's name if need be."""
+    module, _, attribute = text.partition(":")
+    return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +104,11 @@ class DatasetSpec(Spec):
 @dataclass(frozen=True, kw_only=True)
 class EncoderSpec(Spec):
     """A network; `implementation` is called with `in_leads` and the encoder's settings."""
+
+
+# By what a plugin is called in messages.
+SPEC_TYPES: dict[str, type[Spec]] = {
+    "method": MethodSpec,
+    "dataset": DatasetSpec,
+    "encoder": EncoderSpec,
+}

@@ -70,7 +70,11 @@ def test_results_say_where_they_come_from(finished: tuple[Path, Result]):
     path = next((finished[0] / "pretrain").glob("*/result.json"))
     provenance = json.loads(path.read_text())["provenance"]
     assert provenance["packages"]["torch"]
-    assert provenance["plugins"]["method"].startswith("lcd-plugin ")
+    plugins = provenance["plugins"]
+    assert plugins.keys() == {"method", "dataset", "encoder"}
+    assert {p["distribution"] for p in plugins.values()} == {"lcd-plugin"}
+    assert all(re.fullmatch("[0-9a-f]{16}", p["code"]) for p in plugins.values())
+    assert plugins["encoder"]["name"] == "vgg16_1d"
     assert provenance["machine"]["processor"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", provenance["started"])
 
