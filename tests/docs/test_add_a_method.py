@@ -3,45 +3,87 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "add-a-method.md"
+import pytest
+
+PACKAGE = ["my_method/specs.py", "my_method/method.py", "pyproject.toml", "tests/test_conforms.py"]
+NEW = "lcd-bench new-method my-method"
+RUN = "lcd-bench run quick -m my_method -m random"
+RUN_FILE = "lcd-bench run quick --plugin two_leads.py:SPEC -m two_leads -m random"
+CHECK = "lcd-bench check-plugin my_method"
+LOOK = ["lcd-bench plugins", "lcd-bench list methods", "LCD_BENCH_PLUGINS=0 lcd-bench list methods"]
+# What an installer and pytest make of the package is tested in tests/plugins/test_scaffold.py.
+INSTALLER = ['pip install -e "./my-method[test]"', "pytest my-method"]
 
 
-def test_the_method_of_the_page_runs_from_a_package_of_its_own(tmp_path: Path) -> None:
-    blocks = re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", PAGE.read_text(), re.S)
-    files = dict(blocks)
-    assert set(files) == {"my_ecg_ssl/barlow.py", "my_ecg_ssl/specs.py", "pyproject.toml"}
-    package = tmp_path / "site"
-    (package / "my_ecg_ssl").mkdir(parents=True)
-    for name, text in files.items():
-        (package / name).write_text(text)
-    # What an installer makes of the project file, without the time that an installer takes.
-    points = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]
-    installed = package / "my_ecg_ssl-1.0.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-ecg-ssl\nVersion: 1.0\n")
-    lines = [
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in members.items())
-        for group, members in points.items()
-    ]
-    (installed / "entry_points.txt").write_text("\n".join(lines))
-    command = [
-        sys.executable, "-m", "lcd_plugin.cli", "run", "quick", "-m", "my_barlow", "-m", "random",
-        "--limit", "120", "--epochs", "1", "--batch-size", "32", "--label-fractions", "1",
-        "--set", "my_barlow.lambda_param=0.01", "-o", str(tmp_path / "out"), "--json",
-    ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(package)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    board = json.loads(done.stdout)["leaderboard"]
-    assert {row["method"] for row in board["rows"]} == {"my_barlow", "random"}
-    results = [json.loads(p.read_text()) for p in (tmp_path / "out").glob("pretrain/*/result.json")]
-    own = next(r for r in results if r["identity"]["method"] == "my_barlow")
-    assert own["identity"]["config"]["lambda_param"] == 0.01
-    assert own["provenance"]["plugins"]["method"] == "my-ecg-ssl 1.0"
+@pytest.fixture
+def reader(read_page: Callable[[str], Any]) -> Any:
+    return read_page("add-a-method.md")
+
+
+@pytest.fixture
+def installed(reader: Any) -> Any:
+    """A reader with the package, as its blocks stand on the page."""
+    reader.write(PACKAGE, into="my-method")
+    (reader.folder / "my-method" / "my_method" / "__init__.py").touch()
+    reader.install("my-method")
+    return reader
+
+
+def _pretrained(out: Path, method: str) -> Path:
+    results = {p: json.loads(p.read_text()) for p in out.glob("pretrain/*/result.json")}
+    (own,) = [p for p, r in results.items() if r["identity"]["method"] == method]
+    return own
+
+
+def test_every_block_and_every_command_of_the_page_is_tried(reader: Any) -> None:
+    assert set(reader.files) == {*PACKAGE, "two_leads.py"}
+    assert set(reader.commands) == {NEW, RUN, RUN_FILE, CHECK, *LOOK, *INSTALLER}
+
+
+def test_the_page_shows_what_new_method_writes(reader: Any) -> None:
+    reader.type(NEW)
+    for name in PACKAGE:
+        assert (reader.folder / "my-method" / name).read_text() == reader.files[name], name
+
+
+def test_the_method_of_the_page_runs_from_a_package_of_its_own(installed: Any) -> None:
+    setting = ["--set", "my_method.temperature=0.2"]
+    document = json.loads(installed.run(RUN, *setting, "-o", "out", "--json"))
+    assert {row["method"] for row in document["leaderboard"]["rows"]} == {"my_method", "random"}
+    own = json.loads(_pretrained(installed.folder / "out", "my_method").read_text())
+    assert own["identity"]["config"]["temperature"] == 0.2
+    origin = own["provenance"]["plugins"]["method"]
+    assert (origin["distribution"], origin["version"]) == ("my-method", "1.0")
+
+
+def test_the_package_is_shown_and_can_be_switched_off(installed: Any) -> None:
+    for command in LOOK:
+        printed = installed.type(command)
+        assert "simclr" in printed
+        assert ("my_method" in printed) == ("LCD_BENCH_PLUGINS" not in command), command
+
+
+def test_the_method_of_the_page_conforms(installed: Any) -> None:
+    installed.type(CHECK)
+
+
+def test_one_file_is_enough_and_an_edited_one_is_computed_anew(reader: Any) -> None:
+    reader.write(["two_leads.py"])
+    reader.run(RUN_FILE, "-o", "out")
+    history = _pretrained(reader.folder / "out", "two_leads").with_name("history.csv")
+    assert {"a_from_b", "b_from_a"} <= set(history.read_text().splitlines()[0].split(","))
+
+    def status() -> dict[str, str]:
+        planned = reader.run(RUN_FILE, "-o", "out", "--dry-run", "--json")
+        cells = json.loads(planned)["cells"]
+        return {c["title"].split(" on ")[0]: c["status"] for c in cells}
+
+    assert set(status().values()) == {"complete"}
+    file = reader.folder / "two_leads.py"
+    file.write_text(file.read_text().replace("Field(512", "Field(256"))
+    assert status()["pretrain two_leads"] == "to do"
+    assert status()["pretrain random"] == "complete"
