@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+
+from pydantic import ValidationError
 
 from lcd_plugin.bench.checks import (
     check_leaks,
@@ -14,6 +17,7 @@ from lcd_plugin.bench.checks import (
     usable_fractions,
 )
 from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
+from lcd_plugin.bench.own_state import AttemptError, attempt
 from lcd_plugin.bench.planned import PlannedMethod, Target
 from lcd_plugin.bench.suite import Suite
 from lcd_plugin.data.cohort import Task
@@ -95,20 +99,31 @@ def _open(
         shape = name, suite.data
         try:
             if shape not in opened:
-                opened[shape] = open_store(name, suite, progress)
+                opened[shape] = attempt(partial(open_store, name, suite, progress))
             stores[name] = opened[shape]
-        except (DataError, PluginError) as error:
-            problems[f"dataset {name}"] = error
-        except LcdBenchError:
-            raise
-        except Exception as error:
-            if DATASETS.origin(name).own:
-                raise  # a bug of ours
-            problems[f"dataset {name}"] = PluginError(
-                f"The dataset '{name}' of {DATASETS.origin(name).distribution} cannot be prepared: "
-                f"{type(error).__name__}: {error}"
-            )
+        except AttemptError as failure:
+            problems[f"dataset {name}"] = _problem(name, suite, failure)
     return stores
+
+
+def _problem(name: str, suite: Suite, failure: AttemptError) -> LcdBenchError:
+    """What to say of a dataset that could not be opened.
+
+    Raises:
+        ConfigError: the suite's settings for it are wrong.
+        Exception: a dataset of ours has a bug.
+    """
+    error, origin = failure.error, DATASETS.origin(name)
+    for kind in (DataError, PluginError):
+        if isinstance(error, kind):
+            return kind(failure.reason)
+    given = suite.settings.get(name, {}).keys() - {"path"}
+    wrongly = isinstance(error, ConfigError) and isinstance(error.__cause__, ValidationError)
+    if origin.own or (given and wrongly):
+        raise error
+    return PluginError(
+        f"The dataset '{name}' of {origin.distribution} cannot be prepared: {failure.reason}"
+    )
 
 
 def _sources(

@@ -50,7 +50,7 @@ def find_folder(spec: DatasetSpec, given: Any = None) -> Path:
         if not folder.is_dir():
             raise DataError(f"Dataset '{name}': there is no folder {folder}.")
         return folder
-    how = f"give -d {name}=FOLDER" + (
+    how = f"give {name}=FOLDER (lcd-bench run: -d {name}=FOLDER)" + (
         f", or fetch it with lcd-bench data download {name}" if spec.source else ""
     )
     if root is None:

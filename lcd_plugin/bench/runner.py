@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from lcd_plugin.bench.datasets import summary
 from lcd_plugin.bench.evaluation import Evaluator
+from lcd_plugin.bench.own_state import AttemptError, attempt
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.pretraining import CHECKPOINT, compute_pretraining
@@ -26,7 +26,7 @@ from lcd_plugin.bench.results import (
 )
 from lcd_plugin.bench.saved_plan import SavedPlan, save_plan
 from lcd_plugin.bench.toml import dump_toml
-from lcd_plugin.errors import ConfigError, LcdBenchError
+from lcd_plugin.errors import ConfigError
 from lcd_plugin.files import write_whole
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.pretrain.memory import keep_freed_memory
@@ -90,7 +90,7 @@ class Runner:
         listen: Callable[[CellEvent], None] = lambda event: None,
     ) -> None:
         self._plan = plan
-        self._out = out
+        self._out = out.absolute()
         self._device = device
         self._retry_failed = retry_failed
         self._fail_fast = fail_fast
@@ -137,15 +137,16 @@ class Runner:
         self._listen(CellEvent(cell, "started"))
         started, folder = now(), cell_folder(self._out, cell)
         try:
-            result, files = compute_pretraining(
-                cell,
-                self._plan,
-                self._device,
-                folder,
-                lambda message: self._listen(CellEvent(cell, "progress", message)),
+            result, files = attempt(
+                lambda: compute_pretraining(
+                    cell,
+                    self._plan,
+                    self._device,
+                    folder,
+                    lambda message: self._listen(CellEvent(cell, "progress", message)),
+                )
             )
-        # A cell's failure is a result too, and no other cell's affair, also where a plugin exits.
-        except (Exception, SystemExit) as error:
+        except AttemptError as error:  # a cell's failure is a result too
             self._failed(cell, error, started, outcome)
             return
         self._done(cell, result, files, started, outcome)
@@ -161,8 +162,8 @@ class Runner:
             return
         started = now()
         try:
-            exam = evaluator.prepare(cells)
-        except (Exception, SystemExit) as error:  # of the encoder, and so of all of its scores
+            exam = attempt(lambda: evaluator.prepare(cells))
+        except AttemptError as error:  # of the encoder, and so of all of its scores
             for cell in cells:
                 self._failed(cell, error, started, outcome)
             return
@@ -171,8 +172,8 @@ class Runner:
             self._listen(CellEvent(left[0], "started"))
             started = now()
             try:
-                cell, result, files = next(computed)
-            except (Exception, SystemExit) as error:
+                cell, result, files = attempt(lambda: next(computed))
+            except AttemptError as error:
                 if len(left) == 1:
                     self._failed(left[0], error, started, outcome)
                     return
@@ -218,22 +219,20 @@ class Runner:
             self._ended(cell, "failed", reason, outcome)
         return True
 
-    def _failed(self, cell: Cell, error: BaseException, started: str, outcome: RunSummary) -> None:
-        known = isinstance(error, LcdBenchError)  # these are sentences already
-        reason = str(error) if known else f"{type(error).__name__}: {error}"
-        log.debug("%s failed", cell.title, exc_info=error)
+    def _failed(self, cell: Cell, error: AttemptError, started: str, outcome: RunSummary) -> None:
+        log.debug("%s failed", cell.title, exc_info=error.error)
         kind = PretrainResult if isinstance(cell, PretrainCell) else EvaluateResult
         result = kind(
             status="failed",
             key=cell.key,
             identity=cell.identity,
-            error=reason,
-            traceback="".join(traceback.format_exception(error))[-4000:],
+            error=error.reason,
+            traceback=error.traceback,
             provenance=self._origin(cell, started),
         )
         self._write(cell, result, {})
-        outcome.failures.append((cell.title, reason))
-        self._ended(cell, "failed", reason, outcome)
+        outcome.failures.append((cell.title, error.reason))
+        self._ended(cell, "failed", error.reason, outcome)
 
     def _write(self, cell: Cell, result: CellResult, files: dict[str, bytes]) -> None:
         try:

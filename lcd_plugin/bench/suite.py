@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lcd_plugin.bench.encoder_choice import EncoderChoice, as_value, encoder_choice
+from lcd_plugin.bench.names import check_names
 from lcd_plugin.bench.recipes import CHANGEABLE, choose, overridden
 from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 from lcd_plugin.data.settings import DataSettings
@@ -217,9 +218,9 @@ def load_suite(
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise ConfigError(explain(error, Suite)) from error
-    _check_names(suite)
+    check_names(suite)
     for recipe in suite.recipes:
-        _check_names(suite.under(recipe))
+        check_names(suite.under(recipe))
     return suite
 
 
@@ -261,25 +262,6 @@ def _merge(document: dict[str, Any], changes: dict[str, Any]) -> None:
             _merge(document[key], value)
         else:
             document[key] = value
-
-
-def _check_names(suite: Suite) -> None:
-    for registry, names in (
-        (METHODS, suite.methods),
-        (DATASETS, (*suite.pretrain_datasets, *suite.datasets)),
-        (ENCODERS, [suite.encoder(text).name for text in suite.encoders]),
-    ):
-        for name in names:
-            registry.origin(name)
-    known = {*METHODS.names(), *DATASETS.names(), *ENCODERS.names()}
-    for name in suite.settings:
-        if name not in known:
-            raise ConfigError(f"settings.{name}: nothing has that name{suggest(name, known)}")
-    for task in suite.tasks:
-        dataset, slash, _ = task.partition("/")
-        if slash and dataset not in suite.datasets:
-            near = suggest(dataset, suite.datasets)
-            raise ConfigError(f"tasks: no dataset '{dataset}' is scored{near}")
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:

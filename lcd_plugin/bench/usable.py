@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
+from lcd_plugin.bench.own_state import AttemptError, attempt
 from lcd_plugin.bench.planned import PlannedMethod
 from lcd_plugin.bench.suite import Suite, explain
 from lcd_plugin.encoders import create_encoder, network_settings
 from lcd_plugin.errors import ConfigError, PluginError
+from lcd_plugin.methods.add_ons import views_of
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.plugins import ENCODERS, METHODS
-from lcd_plugin.views.leads import check_pattern
+from lcd_plugin.views.leads import check_pattern, letters_of
 
 # Reasons by title, such as `method lcd`.
 Unavailable = dict[str, str]
@@ -29,19 +32,57 @@ def usable_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], Unavailable]
     methods: dict[str, PlannedMethod] = {}
     unavailable: Unavailable = {}
     for name in suite.methods:
+        plan = _own_method if METHODS.origin(name).own else _foreign_method
         try:
-            spec, method_class = METHODS.spec(name), _method_class(name)
+            methods[name] = plan(name, suite)
         except PluginError as error:
             unavailable[f"method {name}"] = str(error)
-            continue
-        try:
-            config = method_class.config_class.model_validate(suite.settings.get(name, {}))
-        except ValidationError as error:
-            raise ConfigError(explain(error, method_class.config_class, f"{name}.")) from error
-        methods[name] = PlannedMethod(spec, config, method_class)
     if not methods:
         raise PluginError(" ".join(unavailable.values()))
     return methods, unavailable
+
+
+def _own_method(name: str, suite: Suite) -> PlannedMethod:
+    method_class = _method_class(name)
+    given = suite.settings.get(name, {})
+    try:
+        config = method_class.config_class.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(explain(error, method_class.config_class, f"{name}.")) from error
+    return PlannedMethod(METHODS.spec(name), config, method_class)
+
+
+def _foreign_method(name: str, suite: Suite) -> PlannedMethod:
+    """A method of someone else's: whatever it does, it is that which cannot be used.
+
+    Raises:
+        ConfigError: the suite's settings for it are impossible.
+        PluginError: it cannot be used.
+    """
+    title = f"The method '{name}' of {METHODS.origin(name).distribution}"
+    try:
+        return attempt(lambda: _checked(name, suite, title))
+    except AttemptError as failure:
+        error = failure.error
+        wrongly = isinstance(error, ConfigError) and isinstance(error.__cause__, ValidationError)
+        if wrongly and suite.settings.get(name):
+            raise ConfigError(failure.reason) from error
+        if isinstance(error, PluginError):
+            raise PluginError(failure.reason) from error
+        raise PluginError(f"{title} cannot be used: {failure.reason}") from error
+
+
+def _checked(name: str, suite: Suite, title: str) -> PlannedMethod:
+    """A method that will take part, as far as can be known beforehand."""
+    planned = _own_method(name, suite)
+    planned.config.model_dump(mode="json")  # as results have it
+    letters = letters_of(views_of(planned.method_class, planned.config))
+    n_leads = len(suite.data.leads)
+    if planned.spec.kind == "pretraining" and len(letters) > n_leads:
+        raise PluginError(
+            f"{title} needs {len(letters)} different leads, and data.leads has {n_leads}."
+        )
+    return planned
 
 
 def _method_class(name: str) -> type[Method]:
@@ -75,12 +116,13 @@ def usable_encoders(suite: Suite) -> tuple[tuple[str, ...], Unavailable]:
         choice = suite.encoder(text)
         settings = network_settings(choice.name, choice.settings, len(suite.data.leads))
         try:
-            create_encoder(choice.name, **settings)
-        except (PluginError, ConfigError) as error:
+            attempt(partial(create_encoder, choice.name, **settings))
+        except AttemptError as failure:
             # What is ours is sound, so that the setting is wrong.
-            if isinstance(error, ConfigError) and ENCODERS.origin(choice.name).own:
-                raise
-            unavailable[f"encoder {text}"] = str(error)
+            ours = ENCODERS.origin(choice.name).own
+            if ours and not isinstance(failure.error, PluginError):
+                raise failure.error from failure.error.__cause__
+            unavailable[f"encoder {text}"] = failure.reason
         else:
             usable.append(text)
     if not usable:

@@ -11,6 +11,7 @@ import typer
 
 from lcd_plugin.cli.datasets import folders_of
 from lcd_plugin.cli.ending import GATE_FAILED, command, quiet_fabric
+from lcd_plugin.cli.own_stdout import own_stdout
 from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ def check_plugin_command(
       lcd-bench check-plugin my_dataset=FOLDER --plugin my_dataset.py
     """
     add_plugin_files(plugin_files)
-    checks = _checks(plugin, assignments or [], quick)
+    with own_stdout():
+        checks = _checks(plugin, assignments or [], quick)
     rows = []
     for check in checks:
-        rows.append(_run(check))
+        with own_stdout():
+            rows.append(_run(check))
         if not as_json:
             typer.echo(_line(rows[-1], width=max(len(c.name) for c in checks)))
     failed = sum(row["status"] == "failed" for row in rows)

@@ -11,6 +11,7 @@ import typer
 
 from lcd_plugin.cli.datasets import folders_of, names_of
 from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric, say
+from lcd_plugin.cli.own_stdout import own_stdout
 from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _plan(suite: Suite, device: Any) -> Plan:
     chosen = choose_device(device)
     check_devices(chosen, suite.engine.devices)
     precision = choose_precision(suite.precision, chosen)
-    with preparing() as progress:
+    with own_stdout(), preparing() as progress:
         return make_plan(suite, precision, chosen.type, progress)
 
 
@@ -200,7 +201,7 @@ def _compute(plan: Plan, out: Path, device: Any, retry_failed: bool, fail_fast: 
     from lcd_plugin.cli.progress import running
     from lcd_plugin.pretrain.device import choose_device
 
-    with running(len(plan.pretrain) + len(plan.evaluate)) as listen:
+    with own_stdout(), running(len(plan.pretrain) + len(plan.evaluate)) as listen:
         runner = Runner(
             plan,
             out,

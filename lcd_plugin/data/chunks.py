@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lcd_plugin.counted import counted
 from lcd_plugin.data.cohort import Cohort, CohortSettings, Recording
 from lcd_plugin.data.content import content_hash
 from lcd_plugin.data.quality import Finding
@@ -137,12 +138,21 @@ def read_record(cohort: Cohort, record: str) -> Recording:
     """Read a record; a reader that trips over a file concerns this record only.
 
     Raises:
-        RecordError: whatever the reader raised.
+        RecordError: whatever the reader raised, or the signal is not of shape (leads, time).
     """
     try:
-        return cohort.read(record)
+        recording = cohort.read(record)
+        shape = np.shape(recording.signal)
     except TRIPS as error:
         raise RecordError(f"not readable ({type(error).__name__}: {str(error)[:200]})") from error
+    if len(shape) != 2:
+        raise RecordError(f"its signal has the shape {shape}; make it (leads, time)")
+    if shape[0] != len(recording.leads):
+        raise RecordError(
+            f"its signal has {counted(shape[0], 'row')} for "
+            f"{counted(len(recording.leads), 'lead')}; make it (leads, time)"
+        )
+    return recording
 
 
 def source_digest(cohort: Cohort, record: str, sums: dict[str, bytes] | None) -> str:

@@ -12,6 +12,7 @@ from lcd_plugin.encoders.joint import JointEncoder
 from lcd_plugin.encoders.leadwise import LeadwiseEncoder
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.plugins import ENCODERS
+from lcd_plugin.plugins.complaint import complaint
 
 
 def create_encoder(name: str, in_leads: int = 1, **kwargs: Any) -> nn.Module:
@@ -32,8 +33,8 @@ def create_encoder(name: str, in_leads: int = 1, **kwargs: Any) -> nn.Module:
     build = ENCODERS.load(name)
     try:
         encoder = build(in_leads=in_leads, **kwargs)
-    except Exception as error:  # an encoder may be anyone's, and so may what it raises
-        raise ConfigError(f"Encoder '{name}' cannot be made: {error}") from error
+    except (Exception, SystemExit) as error:  # an encoder may be anyone's, and what it raises too
+        raise ConfigError(f"Encoder '{name}' cannot be made: {complaint(error)}") from error
     if not isinstance(encoder, nn.Module):
         kind = type(encoder).__name__
         raise ConfigError(f"Encoder '{name}' cannot be made: {kind} is no torch.nn.Module.")

@@ -14,7 +14,7 @@ from torch import nn
 
 from lcd_plugin.encoders.base import RecordEncoder
 from lcd_plugin.encoders.factory import create_encoder, read_leads
-from lcd_plugin.errors import DataError
+from lcd_plugin.errors import ConfigError, DataError, PluginError
 
 
 class Header(BaseModel):
@@ -62,7 +62,7 @@ def load_encoder(path: str | Path) -> RecordEncoder:
         normalisation and leads of the pretraining.
 
     Raises:
-        DataError: the file is missing or is no encoder file.
+        DataError: the file is missing, is no encoder file, or needs an encoder that is not there.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -76,8 +76,14 @@ def load_encoder(path: str | Path) -> RecordEncoder:
         raise DataError(
             f"{path} is no encoder file of lcd-bench; give the encoder.safetensors of a run."
         ) from error
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn only to be replaced
-        encoder = create_encoder(header.encoder, **header.settings)
+    try:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn only to be replaced
+            encoder = create_encoder(header.encoder, **header.settings)
+    except (ConfigError, PluginError) as error:
+        raise DataError(
+            f"{path} holds weights of the encoder '{header.encoder}', which cannot be made here; "
+            f"install its plugin, or name its file with --plugin. {error}"
+        ) from error
     try:
         encoder.load_state_dict(tensors)
     except RuntimeError as error:

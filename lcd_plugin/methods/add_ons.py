@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from string import ascii_lowercase
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from torch import Tensor, nn
 
 from lcd_plugin.losses import LeadCorrelationLoss, LeadDecorrelationLoss
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput, across_devices
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
+from lcd_plugin.views.leads import views_in
 
 # The size of LCD's heads, and the momentum of its target.
 DIM = 512
@@ -28,14 +27,16 @@ def build_method(method_class: type[Method], encoder: nn.Module, config: MethodC
 def views_of(method_class: type[Method], config: MethodConfig) -> str:
     """The views that a method needs, those of the losses added to it last.
 
-    Theirs are of two leads of their own, `y` and `z` unless the method has these: leads are dealt
-    in alphabetical order, so that the method is shown the leads that it would be shown alone.
+    Theirs are of two leads of their own, `y` and `z` unless the method has these, in a group of
+    their own, such as `aa yz`. So the method is shown the leads that it would be shown alone: those
+    of an encoder of single leads are drawn in alphabetical order, and those of an encoder of all
+    leads are dealt out in each group for itself.
     """
     if not config.add:
         return method_class.views
     first, second = [c for c in ascii_lowercase if c not in method_class.views][-2:]
     target = first if "lead_correlation" in dict(config.add) else ""
-    return method_class.views + first + second + target
+    return f"{method_class.views} {first}{second}{target}"
 
 
 class WithLeadLosses(Method):
@@ -71,10 +72,8 @@ class WithLeadLosses(Method):
                 across_devices(), intra_correlation=weight, inter_correlation=weight
             )
             self.predictor = BYOLPredictionHead(DIM, DIM, DIM)
-            self.target_encoder = copy.deepcopy(self.encoder)
-            self.target_projector = copy.deepcopy(self.projector)
-            deactivate_requires_grad(self.target_encoder)
-            deactivate_requires_grad(self.target_projector)
+            self.target_encoder = frozen_copy(self.encoder)
+            self.target_projector = frozen_copy(self.projector)
 
     @property
     def encoder(self) -> nn.Module:  # type: ignore[override]
@@ -83,7 +82,7 @@ class WithLeadLosses(Method):
 
     def training_step(self, views: list[Tensor], patients: Tensor | None = None) -> StepOutput:
         """The method's loss and the terms that are added to it, weights applied."""
-        own = len(self.method.views)
+        own = len(views_in(self.method.views))
         given = (views[:own], patients) if self.uses_patients else (views[:own],)
         base = self.method.training_step(*given)
         terms = self._lead_losses(views[own:])

@@ -8,6 +8,7 @@ budget, precision, timing, logging and checkpoints.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -84,16 +85,23 @@ class Float32Loss(nn.Module):
     Covariances and similarities over a small temperature do not survive half precision.
 
     Args:
-        loss: any module that maps tensors to a scalar.
+        loss: any module that maps tensors, or lists of them, to a scalar.
     """
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
         self.loss = loss
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor | Sequence[Tensor]) -> Tensor:
         """The wrapped loss of `inputs`."""
-        with torch.autocast(device_type=inputs[0].device.type, enabled=False):
-            value: Any = self.loss(*(x if x.dtype == torch.float64 else x.float() for x in inputs))
+        first = inputs[0] if isinstance(inputs[0], Tensor) else inputs[0][0]
+        with torch.autocast(device_type=first.device.type, enabled=False):
+            value: Any = self.loss(*map(_in_float32, inputs))
         result: Tensor = value
         return result
+
+
+def _in_float32(x: Tensor | Sequence[Tensor]) -> Any:
+    if not isinstance(x, Tensor):
+        return [_in_float32(one) for one in x]
+    return x if x.dtype == torch.float64 else x.float()

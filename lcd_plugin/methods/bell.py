@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.losses import LeadCorrelationLoss
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput, across_devices
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 
 
 class BELLConfig(MethodConfig):
@@ -45,10 +43,8 @@ class BELL(Method):
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = BYOLProjectionHead(features, c.hidden_dim, c.output_dim)
         self.predictor = BYOLPredictionHead(c.output_dim, c.hidden_dim, c.output_dim)
-        self.target_encoder = copy.deepcopy(self.encoder)
-        self.target_projector = copy.deepcopy(self.projector)
-        deactivate_requires_grad(self.target_encoder)
-        deactivate_requires_grad(self.target_projector)
+        self.target_encoder = frozen_copy(self.encoder)
+        self.target_projector = frozen_copy(self.projector)
         self.loss = LeadCorrelationLoss(
             across_devices(), intra_correlation=c.intra_lead, inter_correlation=c.inter_lead
         )

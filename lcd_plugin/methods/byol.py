@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar
 
 import torch
 from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.methods.base import Float32Loss, Method, MethodConfig, StepOutput
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 
 
 class BYOLConfig(MethodConfig):
@@ -41,10 +39,8 @@ class BYOL(Method):
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = BYOLProjectionHead(features, c.hidden_dim, c.output_dim)
         self.predictor = BYOLPredictionHead(c.output_dim, c.hidden_dim, c.output_dim)
-        self.target_encoder = copy.deepcopy(self.encoder)
-        self.target_projector = copy.deepcopy(self.projector)
-        deactivate_requires_grad(self.target_encoder)
-        deactivate_requires_grad(self.target_projector)
+        self.target_encoder = frozen_copy(self.encoder)
+        self.target_projector = frozen_copy(self.projector)
         self.loss = Float32Loss(NegativeCosineSimilarity())
 
     def training_step(self, views: list[Tensor]) -> StepOutput:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import ClassVar
 
 import torch
 from lightly.loss import DINOLoss
 from lightly.models.modules.heads import DINOProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from lcd_plugin.methods.base import Float32Loss, Method, MethodConfig, StepOutput
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 from lcd_plugin.methods.short_views import short_views
 
 
 class DINOConfig(MethodConfig):
     """Settings of DINO; temperatures, momenta and the two long views are the paper's.
+
+    `momentum` is constant here, since methods do not know the epoch; the paper's rises from 0.996
+    to 1.
 
     It has 65,536 prototypes for ImageNet; with a few thousand records most of them would never be
     met. A short view of 0.3 holds two to four heart beats of a record of 10 s. The paper's heads
@@ -60,10 +61,8 @@ class DINO(Method):
         super().__init__(encoder, config)
         c = self.config
         self.projector = _head(int(encoder.num_features), c)  # type: ignore[arg-type]
-        self.target_encoder = copy.deepcopy(self.encoder)
-        self.target_projector = copy.deepcopy(self.projector)
-        deactivate_requires_grad(self.target_encoder)
-        deactivate_requires_grad(self.target_projector)
+        self.target_encoder = frozen_copy(self.encoder)
+        self.target_projector = frozen_copy(self.projector)
         loss = DINOLoss(
             output_dim=c.output_dim,
             teacher_temp=c.teacher_temperature,

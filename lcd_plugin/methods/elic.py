@@ -21,10 +21,13 @@ from lcd_plugin.methods.base import (
 
 
 class ELICConfig(MethodConfig):
-    """Settings of ELIC; temperature and both weights of the loss are the authors'."""
+    """Settings of ELIC; temperature, weights and dimensions of the loss are the authors'.
+
+    Covariance grows with the number of dimensions and contrast does not: the weights fit these 64.
+    """
 
     hidden_dim: int = Field(512, ge=1)
-    output_dim: int = Field(512, ge=1)
+    output_dim: int = Field(64, ge=1)
     temperature: float = Field(0.1, gt=0)
     lambda_param: float = Field(0.0051, ge=0)
     invariance_share: float = Field(0.7, ge=0, le=1)
@@ -35,8 +38,8 @@ class ELIC(Method):
 
     Exploring Lead Invariance-Covariance, Pan et al. 2025, as the authors' code has it
     (https://github.com/Aiwiscal/ECG_SSL_ELIC). There each lead has a network and covariance is
-    over all leads; here all leads share one, and a step has one pair. Views 1 and 2 show leads a
-    and b, views 3 and 4 show them again.
+    over all leads; here all leads share one, and a step has one pair of different leads, contrasted
+    in both directions. Views 1 and 2 show leads a and b, views 3 and 4 show them again.
     """
 
     config_class: ClassVar[type[ELICConfig]] = ELICConfig

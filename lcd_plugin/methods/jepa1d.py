@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 from lcd_plugin.methods.span_mask import draw_span_mask, hide, samples_per_position
 
 # Positions that each of the predictor's two layers sees: together four to either side.
@@ -62,8 +60,7 @@ class JEPA1d(Method):
             nn.ReLU(),
             nn.Conv1d(c.hidden_dim, features, KERNEL_SIZE, padding="same"),
         )
-        self.target_encoder = copy.deepcopy(self.encoder)
-        deactivate_requires_grad(self.target_encoder)
+        self.target_encoder = frozen_copy(self.encoder)
 
     def training_step(self, views: list[Tensor]) -> StepOutput:
         """Smooth L1 distance of hidden positions from their normalised targets."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar
 
 import torch
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
 from lcd_plugin.losses import LCDLoss
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput, across_devices
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 
 
 class LCDConfig(MethodConfig):
@@ -48,10 +46,8 @@ class LCD(Method):
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = BYOLProjectionHead(features, c.hidden_dim, c.output_dim)
         self.predictor = BYOLPredictionHead(c.output_dim, c.hidden_dim, c.output_dim)
-        self.target_encoder = copy.deepcopy(self.encoder)
-        self.target_projector = copy.deepcopy(self.projector)
-        deactivate_requires_grad(self.target_encoder)
-        deactivate_requires_grad(self.target_projector)
+        self.target_encoder = frozen_copy(self.encoder)
+        self.target_projector = frozen_copy(self.projector)
         self.loss = LCDLoss(
             gamma=c.gamma,
             lambda_param=c.lambda_param,

@@ -1,9 +1,16 @@
-"""The moving average of a network's parameters, in one call for all of them."""
+"""A moving average of a network: how it starts, and how it moves."""
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
+
+
+def frozen_copy(network: nn.Module) -> nn.Module:
+    """A copy that gradients do not train: what a moving average starts as."""
+    return copy.deepcopy(network).requires_grad_(False)
 
 
 @torch.no_grad()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar
 
 import torch
 from lightly.loss import TiCoLoss
 from lightly.models.modules.heads import TiCoProjectionHead
-from lightly.models.utils import deactivate_requires_grad
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ from lcd_plugin.methods.base import (
     StepOutput,
     across_devices,
 )
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 
 
 class TiCoConfig(MethodConfig):
@@ -47,10 +45,8 @@ class TiCo(Method):
         c = self.config
         features = int(encoder.num_features)  # type: ignore[arg-type]
         self.projector = TiCoProjectionHead(features, c.hidden_dim, c.output_dim)
-        self.target_encoder = copy.deepcopy(self.encoder)
-        self.target_projector = copy.deepcopy(self.projector)
-        deactivate_requires_grad(self.target_encoder)
-        deactivate_requires_grad(self.target_projector)
+        self.target_encoder = frozen_copy(self.encoder)
+        self.target_projector = frozen_copy(self.projector)
         loss = TiCoLoss(beta=c.beta, rho=c.rho, gather_distributed=across_devices())
         # Lightly has the running covariance as a plain attribute that starts as None; as a buffer
         # it is in the state and moves between devices. Zeros are what the loss would start from.

@@ -13,6 +13,7 @@ from importlib.metadata import Distribution, distributions
 from typing import Any, Literal
 
 from lcd_plugin.errors import PluginError
+from lcd_plugin.plugins.complaint import complaint, named
 from lcd_plugin.plugins.specs import SPEC_TYPES, Spec
 
 log = logging.getLogger(__name__)
@@ -137,8 +138,7 @@ def read_spec(offer: Offer) -> Spec:
 def not_loaded(offer: Offer, value: str, why: str | BaseException) -> str:
     """The sentence that says why `value` of an offer could not be loaded."""
     if isinstance(why, PluginError):
-        return str(why)
+        return complaint(why)
     if isinstance(why, BaseException):
-        # Messages of compilers and linkers have many lines.
-        why = f"{type(why).__name__}: {' '.join(str(why).split())}".rstrip(": ")
+        why = named(why)
     return f"{offer.title} cannot be loaded from {value}: {why}"

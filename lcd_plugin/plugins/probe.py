@@ -1,6 +1,6 @@
 """The child process in which plugins are tried out: `python -m lcd_plugin.plugins.probe REQUEST`.
 
-It says what it finds in lines of JSON on its standard output, where nothing of a plugin gets to.
+It says what it finds in lines of JSON on a descriptor of its own, where nobody else prints to.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import importlib
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lcd_plugin.plugins.complaint import last_calls, named
 from lcd_plugin.plugins.offers import Offer, not_loaded, read_object, read_spec
 from lcd_plugin.plugins.specs import SPEC_TYPES, Spec
 from lcd_plugin.plugins.trials import ENDED, Report
@@ -28,8 +28,8 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     # A watchdog that needs no Python to run: it shows where the plugin hangs, then ends this.
     faulthandler.dump_traceback_later(request["limit"], exit=True)
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what plugins print, however they do it
+    answers = request["answers"]
+    os.set_inheritable(answers, False)
 
     def line(document: dict[str, Any]) -> None:
         os.write(answers, json.dumps(document, default=str).encode() + b"\n")
@@ -58,7 +58,7 @@ def _try(offer: Offer, whole: bool, say: Say) -> None:
             return
         read_object(where)
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        why, shown = not_loaded(offer, where, error), _shown(error)
+        why, shown = not_loaded(offer, where, error), last_calls(error)
         say(offer, Report(report.fields, report.fields is not None, why, shown))
     else:
         say(offer, Report(report.fields, tried=True))
@@ -70,7 +70,7 @@ def _try_file(path: Path, wanted: str, say: Say, line: Callable[[dict[str, Any]]
         module = importlib.import_module(path.stem)
         specs = {wanted: getattr(module, wanted)} if wanted else dict(vars(module))
     except BaseException as error:
-        line({"error": f"{type(error).__name__}: {error}", "traceback": _shown(error)})
+        line({"error": named(error), "traceback": last_calls(error)})
         return
     for attribute, kind, spec in _specs(specs):
         value, version = f"{path.stem}:{attribute}", str(spec.version)
@@ -85,10 +85,6 @@ def _specs(found: dict[str, Any]) -> Iterator[tuple[str, str, Spec]]:
             if isinstance(value, spec_type) and not any(value is other for other in seen):
                 seen.append(value)
                 yield attribute, kind, value
-
-
-def _shown(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-4000:]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from lcd_plugin.plugins.offers import (
     read_object,
     read_spec,
 )
-from lcd_plugin.plugins.origin import Origin, code_of
+from lcd_plugin.plugins.origin import Origin, code_of, code_of_file
 from lcd_plugin.plugins.restrict import how_to_switch_on, switched_on
 from lcd_plugin.plugins.specs import DatasetSpec, EncoderSpec, MethodSpec, Spec
 from lcd_plugin.plugins.trials import Report, try_offers
@@ -109,7 +109,8 @@ class Registry(Generic[S]):
                 value = self.fields(name)["implementation"]
             except PluginError:
                 value = offer.value  # which is what is left of a broken one
-            code = code_of(value.partition(":")[0])
+            home, module = offer.value.partition(":")[0], value.partition(":")[0]
+            code = code_of_file(home, module) if offer.source == "file" else code_of(module)
             self._origins[offer] = Origin(offer.distribution, offer.version, code, offer.own)
         return self._origins[offer]
 
@@ -218,7 +219,9 @@ def _guarded(offer: Offer, value: str, load: Callable[[], T]) -> T:
             return load()
     except PluginError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a plugin does is its own affair
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a plugin does is its own affair
         raise PluginLoadError(not_loaded(offer, value, error)) from error
 
 

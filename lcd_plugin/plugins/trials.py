@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,6 +22,8 @@ TIMEOUT = "LCD_BENCH_PLUGIN_TIMEOUT"
 # A child ends itself and says where it hung; only one that cannot do that is killed.
 GRACE_S = 5.0
 ENDED = {"ended": True}
+# What the watchdog of a child says, and with which code it ends it.
+TIMED_OUT, TIMED_OUT_CODE = re.compile(r"^Timeout \(\d+:", re.MULTILINE), 1
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ class Trial:
         self._limit = time_limit()
         # Files and not pipes: something that the plugin started may hold a pipe open for ever.
         self._said, self._complaints = TemporaryFile(), TemporaryFile()  # noqa: SIM115
-        self._started = time.monotonic()
         self._process = subprocess.Popen(
             # -P: the search path is ours, without the folder that we happen to be in.
             [sys.executable, "-P", "-X", "faulthandler", "-m", "lcd_plugin.plugins.probe",
-             json.dumps(request | {"limit": self._limit})],
+             json.dumps(request | {"limit": self._limit, "answers": self._said.fileno()})],
             stdin=subprocess.DEVNULL,
-            stdout=self._said,
+            stdout=self._complaints,
             stderr=self._complaints,
+            pass_fds=(self._said.fileno(),),  # a channel that nobody else prints to
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},  # noqa: PTH109
             start_new_session=True,
         )  # fmt: skip
@@ -90,13 +92,14 @@ class Trial:
             if ENDED in lines:
                 return [line for line in lines if line != ENDED], "", ""
             self._complaints.seek(0)
-            return lines, self._end(), self._complaints.read().decode(errors="replace")[-4000:]
+            last_words = self._complaints.read().decode(errors="replace")
+            return lines, self._end(last_words), last_words[-4000:]
         finally:
             self.stop()
 
-    def _end(self) -> str:
+    def _end(self, last_words: str) -> str:
         code = self._process.poll()
-        if code is None or time.monotonic() - self._started >= self._limit:
+        if code is None or (code == TIMED_OUT_CODE and TIMED_OUT.search(last_words)):
             return f"it took longer than {self._limit:g} s ({TIMEOUT} sets how long it may)"
         if code < 0:
             return f"it ended the process with signal {-code} ({signal.strsignal(-code)})"

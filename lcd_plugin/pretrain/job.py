@@ -86,7 +86,9 @@ class PretrainOutcome:
     Attributes:
         encoder: the method's encoder, of one lead or of all, on the CPU, in eval mode.
         history: one row an epoch: epoch, updates, loss, the method's terms, learning_rate,
-            embedding_std (spread of normalised features: 0 is collapse), seconds of steps so far.
+            embedding_std (spread of normalised features: 0 is collapse to a point),
+            effective_rank (directions that they use: 1 is collapse to a line, see
+            `effective_rank` in `spread.py`), seconds of steps so far.
         updates: optimiser updates.
         phases: seconds by phase: load, compile (the first updates, where there is something to
             compile or capture), steps, monitor, checkpoint, calibrate.

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from lightly.utils.debug import std_of_l2_normalized
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -27,13 +26,14 @@ from lcd_plugin.pretrain.memory import enough_memory, peak_memory_mb, reset_peak
 from lcd_plugin.pretrain.placement import choose_source
 from lcd_plugin.pretrain.settings import ViewSettings
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
+from lcd_plugin.pretrain.spread import watch_spread
 from lcd_plugin.pretrain.step import Step
 from lcd_plugin.timing import Phases
 from lcd_plugin.views import MultiLeadViews
 
 log = logging.getLogger(__name__)
 
-# Records whose features are watched for collapse; a few hundred give the spread well enough.
+# Records whose features are watched for collapse; a few hundred give their spread well enough.
 MONITOR_RECORDS = 256
 
 
@@ -188,10 +188,10 @@ class _Loop:
                 f"the loss is {means['loss']} in epoch {epoch}; try a smaller learning rate"
             )
         with self._phases.phase("monitor"):
-            spread = _embedding_std(self._method.encoder, self._watched)
+            spread = watch_spread(self._method.encoder, self._watched)
         self.history.append(
             {"epoch": epoch, "updates": epoch * self._per_epoch, **means}
-            | {"learning_rate": self._step.learning_rate, "embedding_std": spread}
+            | {"learning_rate": self._step.learning_rate, **spread}
             | {"seconds": self._phases.seconds["steps"]}
         )
         if self._fabric.is_global_zero:
@@ -231,7 +231,9 @@ class _Loop:
         with self._phases.phase("load"):
             checkpoint.restore(self._method, self._step.optimiser)
         before = checkpoint.progress
-        self.history = list(before.history)
+        # Rows of before there was an effective rank get the column that those to come have.
+        rank = "effective_rank"
+        self.history = [row | {rank: row.get(rank, math.nan)} for row in before.history]
         self._resumed_at, self._timed = len(before.history), before.timed_steps
         self._waited_before = before.waited_s
         for name, seconds in before.phases.items():
@@ -265,13 +267,3 @@ def _views_of(method: Method, settings: ViewSettings) -> MultiLeadViews:
         settings.gain,
         in_leads_of(method.encoder),
     )
-
-
-@torch.no_grad()
-def _embedding_std(encoder: nn.Module, signals: Tensor) -> float:
-    """Spread of normalised features over records; 1/sqrt(dim) is as wide as can be."""
-    encoder.eval()
-    # Not called but its forward: in another mode a compiled encoder would be compiled again.
-    features = encoder.forward(signals.float())
-    encoder.train()
-    return float(std_of_l2_normalized(features))

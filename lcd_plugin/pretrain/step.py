@@ -209,8 +209,15 @@ class _Forward(nn.Module):
         )
 
     def forward(self, views: list[Tensor], *patients: Tensor) -> StepOutput:
+        before = [view._version for view in views]
         with self._autocast():
             output: Any = self.method.training_step(views, *patients)
+        if [view._version for view in views] != before:
+            # Views may share memory, and what one method did to its own would be no one else's.
+            raise TypeError(
+                f"training_step of {type(self.method).__name__} changes a view in place; "
+                f"make a new tensor, such as x * mask in place of x *= mask."
+            )
         if not isinstance(output, StepOutput):
             raise TypeError(
                 f"training_step of {type(self.method).__name__} gives {type(output).__name__}; "

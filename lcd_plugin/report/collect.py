@@ -17,6 +17,7 @@ from lcd_plugin.bench.results import (
     read_result,
 )
 from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan, read_plan
+from lcd_plugin.counted import counted
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.model import Curve, UnfinishedCell
 
@@ -79,8 +80,8 @@ def collect(outs: list[Path]) -> Collected:
         stale = _unplanned(out, plan)
         if stale:
             collected.notes.append(
-                f"{stale} results in {out.name} are of other settings or versions than the newest "
-                f"run there and are left out."
+                f"Left out of {out.name}: {counted(stale, 'result')} of other settings or versions "
+                f"than the newest run there."
             )
     return collected
 
@@ -106,6 +107,12 @@ def _read_evaluation(
 ) -> None:
     folder = out / "evaluate" / cell.key
     result = read_result(folder, EvaluateResult)
+    if result is None and cell.pretrain_key and cell.pretrain_key not in pretrained:
+        reason = "waits for its pretraining; if that failed, run again with --retry-failed"
+        collected.unfinished.append(
+            UnfinishedCell(title=cell.title, status="missing", reason=reason)
+        )
+        return
     if result is None or result.status == "failed":
         collected.unfinished.append(_unfinished(cell, result))
         return

@@ -8,11 +8,16 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
 
 class ConformanceError(AssertionError):
     """A plugin does not do what the host relies on."""
+
+
+class NotCheckedError(ConformanceError):
+    """A check that another one has to pass first, and that one failed."""
 
 
 class ConformanceWarning(UserWarning):
@@ -51,6 +56,10 @@ class Check:
         about: what is checked, in a sentence.
         slow: whether it takes seconds rather than a moment.
         trial: the plugin.
+        function: what checks it.
+        needs: a check without which this one would only say the same again.
+        advise: what to do about an exception, in a sentence, or "" for all that can be said is
+            where it came from.
     """
 
     name: str
@@ -58,6 +67,8 @@ class Check:
     slow: bool
     trial: Trial
     function: Callable[[Any], str | None] = field(repr=False)
+    needs: Check | None = None
+    advise: Callable[[Exception], str] = field(default=lambda error: "", repr=False)
 
     def run(self) -> str:
         """Run it.
@@ -68,11 +79,14 @@ class Check:
         Raises:
             ConformanceError: the plugin failed; the message says what was expected, what came and
                 what to do.
+            NotCheckedError: what this check needs failed.
             ConfigError: no plugin has that name.
             PluginError: it cannot be loaded.
         """
         __tracebackhide__ = True
-        self.trial.load()
+        plugin = self.trial.load()
+        if self.needs is not None and self.needs.fails:
+            raise NotCheckedError(f"not checked: {self.needs.name} failed")
         where = f"{self.trial.title}, check {self.name}"
         try:
             with self.trial.surroundings():
@@ -80,10 +94,21 @@ class Check:
         except ConformanceError as error:
             raise ConformanceError(f"{where}: {error}") from None
         except Exception as error:  # whatever a plugin raises is what it is told
+            advice = self.advise(error) or "Mend that line."
             raise ConformanceError(
-                f"{where}: expected no exception, got {type(error).__name__} at {_place(error)}: "
-                f"{error}. What is checked: {self.about}"
+                f"{where}: expected no exception, got {type(error).__name__} at "
+                f"{_place(error, plugin)}: {str(error).rstrip('.')}. {advice} "
+                f"What is checked: {self.about}"
             ) from error
+
+    @cached_property
+    def fails(self) -> bool:
+        """Whether it fails, or what it needs; found out once."""
+        try:
+            self.run()
+        except ConformanceError:
+            return True
+        return False
 
 
 def fail(expected: str, came: str, advice: str) -> NoReturn:
@@ -115,9 +140,16 @@ def sent(plugin_class: type, settings: object) -> tuple[Any, Any]:
     return found
 
 
-def _place(error: Exception) -> str:
-    """Where an exception came from: the last line that is no library's, or the last of all."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename]
-    frame = (own or list(frames))[-1]
-    return f"{frame.filename}:{frame.lineno}"
+def _place(error: Exception, plugin: object) -> str:
+    """Where an exception came from: the last line of the plugin's own code, or the last of all."""
+    own = _home(getattr(plugin, "__module__", None))
+    frames = list(traceback.walk_tb(error.__traceback__))
+    written = [frame for frame in frames if _home(frame[0].f_globals.get("__name__")) == own]
+    frame, line = (written or frames)[-1]
+    return f"{frame.f_code.co_filename}:{line}"
+
+
+def _home(module: str | None) -> str | None:
+    """The package that a module's author wrote: all of it, but of this one the module alone."""
+    package = (module or "").partition(".")[0]
+    return module if package == __name__.partition(".")[0] else package

@@ -22,7 +22,7 @@ from lcd_plugin.testing import dataset_index
 from lcd_plugin.testing.check import caution, fail, sent
 from lcd_plugin.testing.dataset_trial import RATE, DatasetTrial, own_cache
 
-__all__ = ["CHECKS", "SLOW", "DatasetTrial"]
+__all__ = ["CHECKS", "NEEDS", "SLOW", "DatasetTrial"]
 
 PREPARED = 24
 # Frank's leads have names of their own.
@@ -231,3 +231,13 @@ CHECKS = (
     preparation,
 )
 SLOW: frozenset[Any] = frozenset()
+# Without an index nothing else can be said, and little without records that can be read.
+NEEDS: dict[Any, Any] = {
+    dataset_index.patients_apart: dataset_index.table,
+    dataset_index.labels: dataset_index.table,
+    records: dataset_index.table,
+    shapes: records,
+    deterministic: records,
+    files: records,
+    preparation: records,
+}

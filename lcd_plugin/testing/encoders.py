@@ -17,7 +17,7 @@ from lcd_plugin.testing.check import fail
 from lcd_plugin.testing.encoder_trial import EncoderTrial
 from lcd_plugin.testing.tensors import changed, copied, named
 
-__all__ = ["CHECKS", "SLOW", "EncoderTrial"]
+__all__ = ["CHECKS", "NEEDS", "SLOW", "EncoderTrial"]
 
 LEAD_COUNTS = (1, 2, 8, 12)
 LENGTHS = (64, 250, 1000)
@@ -262,3 +262,5 @@ CHECKS = (
     file_round_trip,
 )
 SLOW: frozenset[Any] = frozenset()
+# An encoder that cannot be made would only say so again in all others.
+NEEDS: dict[Any, Any] = {check: attributes for check in CHECKS if check is not attributes}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lcd_plugin.errors import ConfigError, suggest
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
-from lcd_plugin.testing.check import Check, ConformanceError
+from lcd_plugin.testing.check import Check, ConformanceError, NotCheckedError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -123,11 +123,17 @@ def checks_for(
     module = importlib.import_module(module_name)
     places = {} if kind != "dataset" else {"path": path}
     trial = getattr(module, trial_class)(plugin, settings, **places)
-    return [
-        Check(function.__name__, _sentence(function), function in module.SLOW, trial, function)
-        for function in module.CHECKS
-        if slow or function not in module.SLOW
-    ]
+    advise = getattr(module, "advise", lambda error: "")
+    checks: dict[Any, Check] = {}
+    for function in module.CHECKS:
+        if slow or function not in module.SLOW:
+            # What others need comes before them.
+            needs = checks.get(module.NEEDS.get(function))
+            about = _sentence(function)
+            checks[function] = Check(
+                function.__name__, about, function in module.SLOW, trial, function, needs, advise
+            )
+    return list(checks.values())
 
 
 def kinds_of(name: str) -> tuple[Kind, ...]:
@@ -148,12 +154,17 @@ def _sentence(function: Callable[..., Any]) -> str:
 
 
 def _run_all(checks: list[Check]) -> None:
-    failures = []
+    failures, not_checked = [], []
     for check in checks:
         try:
             check.run()
+        except NotCheckedError:
+            not_checked.append(check.name)
         except ConformanceError as error:
             failures.append(str(error))
-    if failures:
-        count = f"{len(failures)} of {len(checks)} checks failed"
-        raise ConformanceError("\n".join([f"{checks[0].trial.title}: {count}.", *failures]))
+    if not failures:
+        return
+    lines = [f"{checks[0].trial.title}: {len(failures)} of {len(checks)} checks failed.", *failures]
+    if not_checked:
+        lines.append(f"Not checked because of that: {', '.join(not_checked)}.")
+    raise ConformanceError("\n".join(lines))

@@ -19,6 +19,7 @@ from lcd_plugin.evaluate.metrics import macro, per_class
 from lcd_plugin.evaluate.protocols import PROTOCOLS
 from lcd_plugin.evaluate.protocols.base import Part, Subset, Work
 from lcd_plugin.evaluate.settings import LinearSettings
+from lcd_plugin.methods.add_ons import build_method
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.methods.baselines import Untrained
 from lcd_plugin.plugins import DATASETS
@@ -124,7 +125,7 @@ def _synthetic() -> Store:
 
 
 def _build(method_class: type[Method], config: MethodConfig) -> Method:
-    return method_class(create_encoder("vgg16_1d", width=0.0625), config)
+    return build_method(method_class, create_encoder("vgg16_1d", width=0.0625), config)
 
 
 @lru_cache(maxsize=1)

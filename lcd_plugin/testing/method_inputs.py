@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcd_plugin.counted import counted
 from lcd_plugin.methods.base import Method
 from lcd_plugin.testing.check import fail
 from lcd_plugin.testing.host_reads import HostReadError, NoCopiesToHost, NoHostReads
@@ -36,13 +37,15 @@ def lead_counts(trial: MethodTrial) -> str:
             continue
         method = trial.make()
         output = trial.step(method, trial.views(leads=leads))
-        check_output(output, f" with records of {leads} leads")
+        check_output(output, f" with records of {counted(leads, 'lead')}")
         output.loss.backward()  # type: ignore[no-untyped-call]
     if not left_out:
         return ""
+    *fewer, most = left_out
+    numbers = " and ".join([*map(str, fewer), counted(most, "lead")])
     return (
-        f"records of {' and '.join(map(str, left_out))} leads were left out: the views "
-        f"'{trial.method_class.views}' show {trial.letters}, and the host refuses fewer"
+        f"records of {numbers} were left out: the views "
+        f"'{trial.pattern}' show {trial.letters}, and the host refuses fewer"
     )
 
 
@@ -97,17 +100,9 @@ def bf16(trial: MethodTrial) -> None:
 
 
 def patients(trial: MethodTrial) -> str:
-    """A method that uses patients takes them, and tells records of one patient by them."""
-    method_class = trial.method_class
-    if not method_class.uses_patients:
+    """A method that uses patients tells records of one patient by them."""
+    if not trial.method_class.uses_patients:
         return "the method does not use patients"
-    parameter = inspect.signature(method_class.training_step).parameters.get("patients")
-    if parameter is None or parameter.default is not None:
-        fail(
-            "training_step(self, views, patients=None), since uses_patients is set",
-            f"training_step{inspect.signature(method_class.training_step)}",
-            "Add the argument; None means that every record is a patient of its own.",
-        )
     alone, two_each = torch.arange(BATCH), torch.arange(BATCH) // 2
     given = [_loss_with(trial, numbers) for numbers in (None, alone, 7 * alone, two_each)]
     if not given[0] == given[1] == given[2]:
@@ -153,6 +148,18 @@ def capturable(trial: MethodTrial) -> str:
             f"A replay does not run Python: keep it in a buffer, {leave_out}",
         )
     return ""
+
+
+def check_arguments(method_class: type[Method]) -> None:
+    """Fail unless a method that uses patients takes them."""
+    signature = inspect.signature(method_class.training_step)
+    parameter = signature.parameters.get("patients")
+    if method_class.uses_patients and (parameter is None or parameter.default is not None):
+        fail(
+            "training_step(self, views, patients=None), since uses_patients is set",
+            f"training_step{signature}",
+            "Add the argument; None means that every record is a patient of its own.",
+        )
 
 
 def _loss_with(trial: MethodTrial, numbers: Tensor | None) -> float:

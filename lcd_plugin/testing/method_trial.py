@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lcd_plugin.encoders import create_encoder
 from lcd_plugin.errors import ConfigError, PluginError
+from lcd_plugin.methods.add_ons import build_method, views_of
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.testing.check import fail
@@ -100,12 +101,17 @@ class MethodTrial:
     ) -> Method:
         """The method around a fresh encoder, ready to be trained."""
         torch.manual_seed(seed)
-        return self.method_class(encoder(in_leads), self.config).train()
+        return build_method(self.method_class, encoder(in_leads), self.config).train()
+
+    @property
+    def pattern(self) -> str:
+        """Its views, with those of losses that its settings add."""
+        return views_of(self.method_class, self.config)
 
     @property
     def letters(self) -> int:
         """Different leads that its views show."""
-        return len(letters_of(self.method_class.views))
+        return len(letters_of(self.pattern))
 
     def views(self, seed: int = 0, leads: int | None = None, in_leads: int = 1) -> list[Tensor]:
         """Views of `records`, as the host makes them.
@@ -116,7 +122,7 @@ class MethodTrial:
             in_leads: leads that the encoder reads at once.
         """
         time_out = (0.0, 0.5) if self.method_class.time_out else (0.0, 0.0)
-        make = MultiLeadViews(self.method_class.views, time_out=time_out, in_leads=in_leads)
+        make = MultiLeadViews(self.pattern, time_out=time_out, in_leads=in_leads)
         draw = torch.Generator().manual_seed(seed)
         return make(records(leads or max(LEADS, self.letters)), draw)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from typing import Any
 
 import torch
@@ -20,7 +22,11 @@ from lcd_plugin.testing.method_trial import (
 from lcd_plugin.testing.tensors import changed, copied, named
 from lcd_plugin.views.leads import check_pattern
 
-__all__ = ["CHECKS", "SLOW", "MethodTrial"]
+__all__ = ["CHECKS", "NEEDS", "SLOW", "MethodTrial", "advise"]
+
+# How torch says that a tensor does not fit.
+MISFITS = re.compile(r"shape|size|channels|elements|dimension")
+NOT_CALLED = re.compile(r"has no attribute '(config|encoder)'|before Module\.__init__\(\)")
 
 
 def settings(trial: MethodTrial) -> None:
@@ -72,6 +78,7 @@ def view_pattern(trial: MethodTrial) -> None:
 
 def step(trial: MethodTrial) -> None:
     """A step gives a finite loss and named terms, and leaves training to the host."""
+    method_inputs.check_arguments(trial.method_class)
     method = trial.make()
     before = copied(trained_parameters(method))
     output = trial.step(method, trial.views())
@@ -153,7 +160,7 @@ def encoder_is_trained(trial: MethodTrial) -> None:
     """The encoder that the host gives is the one that learns."""
     torch.manual_seed(0)
     encoder = narrow_vgg(1)
-    method = trial.method_class(encoder, trial.config).train()
+    method = trial.make(encoder=lambda _: encoder)
     if method.encoder is not encoder:
         fail(
             "method.encoder to be the encoder that was given",
@@ -202,15 +209,15 @@ def after_step(trial: MethodTrial) -> None:
             "Its place is to move averages: update_moving_average(source, target, momentum).",
         )
     frozen = [name for name, p in method.named_parameters() if not p.requires_grad]
-    overridden = type(method).after_step is not Method.after_step
-    if overridden and not changed(state, method.state_dict()):
+    moves = changed(state, method.state_dict())
+    if trial.method_class.after_step is not Method.after_step and not moves:
         fail(
             "after_step to move something",
             "no parameter and no buffer that changed",
             "Update the target in place (update_moving_average does), keep what it counts in a "
             "buffer, or leave after_step out.",
         )
-    if frozen and not overridden:
+    if frozen and not moves:
         caution(
             trial,
             f"{named(frozen)} are frozen and nothing moves them; if they are a moving average, "
@@ -248,6 +255,22 @@ def pickles(trial: MethodTrial) -> None:
     sent(trial.method_class, trial.config)
 
 
+def advise(error: Exception) -> str:
+    """What to do about an exception that a method raised; "" where nobody knows."""
+    if isinstance(error, AttributeError) and NOT_CALLED.search(str(error)):
+        return "In __init__, call super().__init__(encoder, config) first."
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    methods = [found for f in frames if isinstance(found := f.f_locals.get("self"), Method)]
+    if methods and isinstance(error, RuntimeError | ValueError) and MISFITS.search(str(error)):
+        features = getattr(getattr(methods[-1], "encoder", None), "num_features", None)
+        if features is not None:
+            return (
+                f"If it is about features: the encoder has num_features = {features} here; use "
+                f"encoder.num_features."
+            )
+    return ""
+
+
 def _broken(gradient: Tensor) -> bool:
     return not bool(torch.isfinite(gradient).all())
 
@@ -267,3 +290,6 @@ CHECKS = (
     *learning.CHECKS,
 )
 SLOW = learning.SLOW
+# A method that cannot be made, or makes no step, would only say so again in all others.
+NEEDS = {check: step for check in CHECKS if check not in (settings, view_pattern, step, pickles)}
+NEEDS[step] = view_pattern

@@ -2,7 +2,9 @@
 
 `"aba"` is LCD's request (two leads, the first seen twice), `"aa"` two views of one lead, and
 `"*"` in place of a letter is a view of all leads. For an encoder that reads all leads at once a
-letter stands for a group of leads.
+letter stands for the leads that it is dealt, and a space begins letters to which all leads are
+dealt anew: `"aa yz"` is two views of all leads and one of either half of them. For an encoder of
+single leads a space means nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +15,34 @@ import torch
 from torch import Tensor
 
 ALL_LEADS = "*"
+SPACE = " "
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise ValueError unless `pattern` is made of lower-case letters and `*`."""
-    if not pattern or not all(c == ALL_LEADS or "a" <= c <= "z" for c in pattern):
+    """Raise ValueError unless `pattern` is made of lower-case letters, `*` and single spaces."""
+    groups = groups_of(pattern)
+    if not all(groups) or not all(c == ALL_LEADS or "a" <= c <= "z" for c in views_in(pattern)):
         raise ValueError(
             f"A view pattern has one lower-case letter a view, or '*' for all leads, "
-            f"such as 'aba'; got {pattern!r}."
+            f"such as 'aba', or 'aa yz' in groups; got {pattern!r}."
         )
+    if sum(len(letters_of(group)) for group in groups) > len(letters_of(pattern)):
+        raise ValueError(f"The view pattern {pattern!r} has a letter in two of its groups.")
+
+
+def views_in(pattern: str) -> str:
+    """The letter or `*` of each view: a pattern without its spaces."""
+    return pattern.replace(SPACE, "")
+
+
+def groups_of(pattern: str) -> list[str]:
+    """The parts of a pattern to which leads are dealt out, each for itself."""
+    return pattern.split(SPACE)
 
 
 def letters_of(pattern: str) -> list[str]:
     """The different letters of a pattern, in the order of the alphabet."""
-    return sorted(set(pattern) - {ALL_LEADS})
+    return sorted(set(views_in(pattern)) - {ALL_LEADS})
 
 
 def draw_leads(
@@ -61,19 +77,19 @@ def draw_leads(
 
 
 def deal_leads(
-    pattern: str,
+    group: str,
     n_leads: int,
     batch: int,
     per: Literal["batch", "sample"] = "batch",
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Deal all leads out to the letters of a pattern, at random and evenly.
+    """Deal all leads out to the letters of one group of a pattern, at random and evenly.
 
     Where they cannot be even, the first letters have one lead more.
 
     Args:
-        pattern: such as `"aba"`, with one letter or more.
+        group: such as `"aba"`, with one letter or more and no space.
         n_leads: leads that are dealt out.
         batch: number of records.
         per: once for the whole batch, or for every record.
@@ -86,8 +102,8 @@ def deal_leads(
     Raises:
         ValueError: as `draw_leads`.
     """
-    order = _random_order(pattern, n_leads, batch, per, generator, device)
-    return order % len(letters_of(pattern))
+    order = _random_order(group, n_leads, batch, per, generator, device)
+    return order % len(letters_of(group))
 
 
 def _random_order(

@@ -13,8 +13,10 @@ from lcd_plugin.views.leads import (
     check_pattern,
     deal_leads,
     draw_leads,
+    groups_of,
     letters_of,
     take_leads,
+    views_in,
 )
 
 NO_GAIN = (1.0, 1.0)
@@ -32,11 +34,13 @@ class MultiLeadViews:
 
     An encoder that reads all leads at once (`in_leads` above 1) is given views of all leads in
     their own order. With one letter all of them are shown. With several they are dealt out, at
-    random and evenly, and those of another letter than the view's are zero.
+    random and evenly, and those of another letter than the view's are zero. Spaces make groups of
+    letters, and leads are dealt out in each group for itself.
 
     Args:
         pattern: one letter a view; equal letters share a lead, different letters never do. `*`
-            stands for a view of all leads.
+            stands for a view of all leads. A space between groups of letters, as in `"aa yz"`,
+            is no view, and nothing to an encoder of single leads.
         crop: range of the share of a record that a view keeps.
         time_out: range of the share of a view that is set to zero.
         per: `"batch"` draws the leads once a batch, as the paper does, `"sample"` for each record.
@@ -133,19 +137,22 @@ class MultiLeadViews:
         """Draw all that is random about crops, silences, gains and groups of leads.
 
         Returns:
-            Shape (4, batch, views), with one row more for a gain, and one for each lead that is
-            dealt to a group. What is off is not drawn, so that a seed gives what it gave before
-            there was such a thing.
+            Shape (4, batch, views), with one row more for a gain, and one for each lead in each
+            group of several letters. What is off is not drawn, so that a seed gives what it gave
+            before there was such a thing.
 
         Raises:
-            ValueError: leads are dealt out, and there are fewer than the pattern has letters.
+            ValueError: leads are dealt out, and there are fewer than a group has letters.
         """
-        rows, n_views = 4 + (self.gain != NO_GAIN), len(self.pattern)
-        draws = torch.rand(rows, batch, n_views, generator=generator, device=device)
-        if not self._deals:
-            return draws
-        dealt = deal_leads(self.pattern, self.in_leads, batch, self.per, generator, device)
-        return torch.cat([draws, dealt.T[..., None].to(draws.dtype).expand(-1, -1, n_views)])
+        n_views = len(views_in(self.pattern))
+        draws = torch.rand(self._rows, batch, n_views, generator=generator, device=device)
+        dealt = [
+            deal_leads(group, self.in_leads, batch, self.per, generator, device)
+            for group in groups_of(self.pattern)
+            if self._is_dealt(group)
+        ]
+        rows = [leads.T[..., None].to(draws.dtype).expand(-1, -1, n_views) for leads in dealt]
+        return torch.cat([draws, *rows])
 
     def augment(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
         """Make the views of the leads that `leads` names; nothing here is random.
@@ -175,22 +182,34 @@ class MultiLeadViews:
         return amplify(made, self.gain, rows[4]) if self.gain != NO_GAIN else made
 
     @property
-    def _deals(self) -> bool:
-        """Whether leads are dealt out to groups."""
-        return self.in_leads > 1 and len(letters_of(self.pattern)) > 1
+    def _rows(self) -> int:
+        """Draws of a view, leads that are dealt out left aside."""
+        return 4 + (self.gain != NO_GAIN)
+
+    def _is_dealt(self, group: str) -> bool:
+        """Whether the letters of a group share the leads out among them."""
+        return self.in_leads > 1 and len(letters_of(group)) > 1
 
     def _shown(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
         """What each view shows of the signals."""
-        letters = letters_of(self.pattern)
-        if self._deals:
-            # Shape (batch, leads, 1).
-            dealt = draws[-self.in_leads :, :, 0].T[..., None]
-            groups = [signals.masked_fill(dealt != i, 0.0) for i in range(len(letters))]
-            return [signals if c == ALL_LEADS else groups[letters.index(c)] for c in self.pattern]
         if self.in_leads > 1:
-            return [signals] * len(self.pattern)
+            return self._shown_of_all(signals, draws)
+        letters = letters_of(self.pattern)
         # Slices, since an index made on the host would make a GPU wait.
         return [
             signals[:, len(letters) :] if c == ALL_LEADS else signals.narrow(1, letters.index(c), 1)
-            for c in self.pattern
+            for c in views_in(self.pattern)
         ]
+
+    def _shown_of_all(self, signals: Tensor, draws: Tensor) -> list[Tensor]:
+        """What each view shows to an encoder of all leads."""
+        shown = []
+        rows = iter(torch.split(draws[self._rows :, :, 0], self.in_leads))
+        for group in groups_of(self.pattern):
+            parts = dict.fromkeys(group, signals)
+            if self._is_dealt(group):
+                dealt = next(rows).T[..., None]  # (batch, leads, 1)
+                for i, letter in enumerate(letters_of(group)):
+                    parts[letter] = signals.masked_fill(dealt != i, 0.0)
+            shown += [parts[c] for c in group]
+        return shown

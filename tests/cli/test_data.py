@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
@@ -89,7 +91,7 @@ def test_verify_lists_every_finding_and_ends_with_4(wfdb_folder: Path, tmp_path:
     result = data("verify", f"wfdb={wfdb_folder}", "-o", out)
     assert result.exit_code == 4
     assert "wfdb r03: r03.dat is cut" in result.stdout
-    assert "1 records or tables are broken" in result.stderr
+    assert "1 record or table is broken, 0 prepared stores were changed." in result.stderr
     written = pd.read_csv(out, keep_default_na=False)
     assert list(written["record"]) == ["r03", "r05"]
     assert list(written["kind"]) == ["unreadable", "duplicate"]
@@ -118,7 +120,7 @@ def test_verify_says_what_a_partial_copy_lacks(wfdb_folder: Path):
     (wfdb_folder / "SHA256SUMS.txt").write_text("".join(listed))
     result = data("verify", f"wfdb={wfdb_folder}")
     assert result.exit_code == 0
-    assert "3 files of the release are not in" in result.stdout
+    assert f"not in {wfdb_folder}: 3 files of the release" in result.stdout
 
 
 def test_data_commands_load_no_torch(wfdb_folder: Path):
@@ -169,3 +171,64 @@ def test_a_recording_without_samples_is_a_finding(wfdb_folder: Path, monkeypatch
     monkeypatch.setattr(WFDBFolder, "read", without)
     said = document(data("verify", f"wfdb={wfdb_folder}", "--json"))
     assert [(f["record"], f["kind"]) for f in said["findings"]] == [("r02", "unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        (np.transpose, "its signal has 1,000 rows for 12 leads; make it (leads, time)"),
+        (lambda signal: signal[0], "its signal has the shape (1000,); make it (leads, time)"),
+    ],
+)
+def test_a_signal_of_another_shape_is_named_and_left_out(
+    wfdb_folder: Path, monkeypatch: pytest.MonkeyPatch, turn: Any, reason: str
+):
+    plain = WFDBFolder.read
+
+    def turned(self: WFDBFolder, record: str) -> Recording:
+        read = plain(self, record)
+        signal = turn(read.signal) if record == "r02" else read.signal
+        return Recording(signal, read.rate, read.leads)
+
+    monkeypatch.setattr(WFDBFolder, "read", turned)
+    verified = data("verify", f"wfdb={wfdb_folder}")
+    assert verified.exit_code == 4
+    assert f"wfdb r02: {reason}" in verified.stdout
+    assert "wfdb: 12 records, 1 with findings" in verified.stdout
+    [store] = document(data("prepare", f"wfdb={wfdb_folder}", "--json"))["stores"]
+    assert store["n_left_out"] == 1
+    quality = pd.read_csv(Path(store["path"], "quality.csv"))
+    assert list(quality["reason"]) == [reason]
+
+
+FILE_PLUGIN = """
+from lcd_plugin.data.cohorts.wfdb_folder import WFDBFolder
+from lcd_plugin.plugins import DatasetSpec
+
+SPEC = DatasetSpec(
+    name="{name}", implementation="{name}:Own", summary="My own records", needs_path=True
+)
+
+
+class Own(WFDBFolder):
+    pass
+"""
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "prepare"])
+def test_a_dataset_in_one_file(command: str, wfdb_folder: Path, tmp_path: Path):
+    name = f"own_{command}"
+    file = tmp_path / f"{name}.py"
+    file.write_text(FILE_PLUGIN.format(name=name))
+    unknown = data(command, f"{name}={wfdb_folder}")
+    assert unknown.exit_code == 2
+    known = data(command, f"{name}={wfdb_folder}", "--plugin", file)
+    assert known.exit_code == 0, known.output
+    assert name in known.stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "prepare"])
+def test_how_to_name_a_folder_is_right_for_every_command(command: str):
+    result = data(command, "wfdb")
+    assert result.exit_code == 5
+    assert "give wfdb=FOLDER (lcd-bench run: -d wfdb=FOLDER)" in result.stderr

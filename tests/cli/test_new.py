@@ -43,7 +43,7 @@ def _files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_method_is_written_and_the_next_three_commands_are_shown(
+def test_a_method_is_written_and_the_next_commands_are_shown(
     lcd_bench: LcdBench, empty_folder: Path
 ) -> None:
     done = lcd_bench("new-method", "my-method")
@@ -57,10 +57,13 @@ def test_a_method_is_written_and_the_next_three_commands_are_shown(
         "my-method/tests/test_conforms.py",
     }
     assert [line.strip() for line in done.stdout.splitlines()[1:]] == [
-        "cd my-method && pip install -e '.[test]'",
+        'pip install -e "./my-method[test]"',
         "lcd-bench run quick -m my_method -m random",
-        "pytest",
+        "python -m pytest my-method",
     ]
+    readme = Path("my-method/README.md").read_text()
+    assert 'pip install -e "./my-method[test]"' in readme
+    assert "python -m pytest my-method" in readme
 
 
 def test_a_dataset_is_written_where_the_user_says(lcd_bench: LcdBench, empty_folder: Path) -> None:
@@ -76,8 +79,22 @@ def test_a_dataset_is_written_where_the_user_says(lcd_bench: LcdBench, empty_fol
         "tests/test_conforms.py",
     }
     assert "class MyECGs(Cohort):" in Path("some where/else/my_ecgs/dataset.py").read_text()
-    assert "cd 'some where/else'" in done.stdout
-    assert "-d my_ecgs=example" in done.stdout
+    assert [line.strip() for line in done.stdout.splitlines()[1:]] == [
+        'pip install -e "./some where/else[test]"',
+        "python 'some where/else/tests/example_records.py' example",
+        "lcd-bench run quick -d my_ecgs=example -m lcd -m random",
+        "python -m pytest 'some where/else'",
+    ]
+    assert 'pip install -e "./else[test]"' in Path("some where/else/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "example"), [("new-method", "my-method"), ("new-dataset", "my-ecgs")]
+)
+def test_the_help_names_an_example_of_its_kind(
+    lcd_bench: LcdBench, command: str, example: str
+) -> None:
+    assert f"Such as {example}:" in lcd_bench(command, "--help").stdout
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED)

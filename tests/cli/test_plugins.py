@@ -117,3 +117,45 @@ def test_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+LOUD = """\
+import os
+from lcd_plugin.methods.base import Method, StepOutput
+from lcd_plugin.plugins import MethodSpec
+
+SPEC = MethodSpec(name="loud", implementation="loud:Loud", summary="a test")
+print("garbage of the import")
+
+class Loud(Method):
+    views = "aa"
+    print("garbage of the class")
+
+    def training_step(self, views):
+        print("garbage of a step")
+        os.system("echo garbage of a process")
+        loss = sum(self.encoder(view).square().mean() for view in views)
+        return StepOutput(loss=loss, terms={})
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "quick", "-m", "loud", "--limit", "80", "--epochs", "1", "--batch-size", "32",
+         "--label-fractions", "1", "--set", "data.seconds=2.5", "-o", "out"],
+        ["check-plugin", "loud", "--quick"],
+    ],
+    ids=["run", "check-plugin"],
+)  # fmt: skip
+def test_what_a_plugin_prints_is_no_result(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    done = subprocess.run(
+        [sys.executable, "-m", "lcd_plugin.cli", *command, "--plugin", "loud.py", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(done.stdout)["schema"] == 1
+    for source in ("the import", "the class", "a step", "a process"):
+        assert f"garbage of {source}\n" in done.stderr

@@ -13,9 +13,10 @@ NEW = "lcd-bench new-dataset my-ecgs"
 EXAMPLES = "python my-ecgs/tests/example_records.py example"
 INFO = "lcd-bench data info my_ecgs=example"
 VERIFY = "lcd-bench data verify my_ecgs=example"
+CHECK = "lcd-bench check-plugin my_ecgs=example"
 RUN = "lcd-bench run quick -d my_ecgs=example -m lcd -m random"
 # What an installer and pytest make of the package is tested in tests/plugins/test_scaffold.py.
-INSTALLER = ['pip install -e "./my-ecgs[test]"', "pytest my-ecgs"]
+INSTALLER = ['pip install -e "./my-ecgs[test]"', "python -m pytest my-ecgs"]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def reader(read_page: Callable[[str], Any]) -> Any:
 def test_every_block_and_every_command_of_the_page_is_tried(read_page: Any) -> None:
     reader = read_page("add-a-dataset.md")
     assert set(reader.files) == set(PACKAGE)
-    assert set(reader.commands) == {NEW, EXAMPLES, INFO, VERIFY, RUN, *INSTALLER}
+    assert set(reader.commands) == {NEW, EXAMPLES, INFO, VERIFY, CHECK, RUN, *INSTALLER}
 
 
 def test_the_dataset_of_the_page_is_described_verified_and_scored(reader: Any) -> None:
@@ -41,6 +42,7 @@ def test_the_dataset_of_the_page_is_described_verified_and_scored(reader: Any) -
     assert "70 / 15 / 15 %" in described
     assert "200: train" in described
     assert "0 with findings" in reader.type(VERIFY)
+    assert "all checks passed" in reader.type(CHECK)
     document = json.loads(reader.run(RUN, "--json"))
     rows = document["leaderboard"]["rows"]
     scored = {(row["dataset"], row["method"]) for row in rows}

@@ -16,7 +16,7 @@ RUN_FILE = "lcd-bench run quick --plugin two_leads.py:SPEC -m two_leads -m rando
 CHECK = "lcd-bench check-plugin my_method"
 LOOK = ["lcd-bench plugins", "lcd-bench list methods", "LCD_BENCH_PLUGINS=0 lcd-bench list methods"]
 # What an installer and pytest make of the package is tested in tests/plugins/test_scaffold.py.
-INSTALLER = ['pip install -e "./my-method[test]"', "pytest my-method"]
+INSTALLER = ['pip install -e "./my-method[test]"', "python -m pytest my-method"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ FILE = "lcd-bench run quick --plugin my_encoder.py -m lcd -m random -e my_encode
 WIDTHS = f"{FILE} -e my_encoder:width=0.5"
 LEADS = f"{FILE} -e my_encoder:leads=all"
 CHECK = "lcd-bench check-plugin my_encoder"
-INSTALLER = ["pip install -e ."]
+INSTALLER = ["pip install -e ./my-encoders"]
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def test_timm_makes_it_too(reader: Any) -> None:
 
 
 def test_it_is_known_from_a_package_without_a_flag(reader: Any) -> None:
-    reader.write(["my_encoders/specs.py", "pyproject.toml"])
-    package = reader.folder / "my_encoders"
+    reader.write(["my_encoders/specs.py", "pyproject.toml"], into="my-encoders")
+    package = reader.folder / "my-encoders" / "my_encoders"
     (package / "__init__.py").touch()
     shutil.move(reader.folder / "my_encoder.py", package)
-    reader.install(".")
+    reader.install("my-encoders")
     assert "my_encoder " in reader.type("lcd-bench list encoders")
     reader.type(CHECK)

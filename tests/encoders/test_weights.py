@@ -155,6 +155,22 @@ def test_weights_that_do_not_fit(file: Path, encoder: torch.nn.Module, change: s
         load_encoder(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "says"),
+    [
+        ("of_a_plugin", {}, "Unknown encoder 'of_a_plugin'"),
+        ("vgg16_1d", {"widht": 1}, "cannot be made"),
+    ],
+)
+def test_an_encoder_that_is_not_there(
+    tmp_path: Path, encoder: torch.nn.Module, name: str, settings: dict[str, Any], says: str
+) -> None:
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(save_encoder(encoder, name, settings))
+    with pytest.raises(DataError, match=rf"theirs\.safetensors .*'{name}'.*{says}"):
+        load_encoder(path)
+
+
 class Marker:
     """Leaves a file behind when it is unpickled."""
 

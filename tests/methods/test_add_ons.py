@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,9 @@ class TestViews:
     @pytest.mark.parametrize(
         ("name", "add", "expected"),
         [
-            ("simclr", "lead_decorrelation", "aayz"),
-            ("simclr", "lead_correlation", "aayzy"),
-            ("lcd", BOTH, "abayzy"),
+            ("simclr", "lead_decorrelation", "aa yz"),
+            ("simclr", "lead_correlation", "aa yzy"),
+            ("lcd", BOTH, "aba yzy"),
         ],
     )
     def test_two_more_leads_come_last(self, name: str, add: Any, expected: str) -> None:
@@ -166,7 +167,7 @@ class TestViews:
             views = "zx*z"
 
         views = views_of(Odd, SimCLRConfig(add="lead_correlation"))
-        assert views == "zx*zwyw"
+        assert views == "zx*z wyw"
 
     def test_the_method_is_shown_the_leads_that_it_would_be_shown_alone(self) -> None:
         def leads(pattern: str) -> dict[str, Tensor]:
@@ -177,6 +178,31 @@ class TestViews:
             both = leads(views_of(made, made.config_class(add=BOTH)))
             for letter, alone in leads(made.views).items():
                 assert torch.equal(alone, both[letter])
+
+    @pytest.mark.parametrize(("name", "shown"), [("simclr", {6: 2}), ("lcd", {3: 3})])
+    def test_an_encoder_of_all_leads_is_shown_what_it_would_be_shown_alone(
+        self, name: str, shown: dict[int, int]
+    ) -> None:
+        """Views by how many leads they show: those that are added are dealt for themselves."""
+        made = METHODS.load(name)
+        pattern = views_of(made, made.config_class(add=BOTH))
+        views = MultiLeadViews(pattern, time_out=(0.0, 0.0), in_leads=6)(torch.ones(4, 6, 50))
+        sizes = [int((view[0] != 0).any(dim=1).sum()) for view in views]
+        own = len(made.views)
+        assert Counter(sizes[:own]) == shown
+        assert sizes[own:] == [3, 3, 3]
+        y, z, target = views[own:]
+        assert (((y != 0) ^ (z != 0)).any(dim=2)).all()
+        assert torch.equal(y != 0, target != 0)
+
+    def test_a_method_may_have_groups_of_its_own(self) -> None:
+        class Grouped(SimCLR):
+            views = "a b"
+
+        encoder = create_encoder("vgg16_1d", width=0.05)
+        method = build_method(Grouped, encoder, SimCLRConfig(add="lead_decorrelation"))
+        assert method.views == "a b yz"
+        assert set(method.training_step(_views(method)).terms) == {"lead_decorrelation"}
 
 
 class TestHost:

@@ -9,7 +9,7 @@ import torch
 from lightly.models.utils import update_momentum
 from torch import nn
 
-from lcd_plugin.methods.moving_average import update_moving_average
+from lcd_plugin.methods.moving_average import frozen_copy, update_moving_average
 
 
 def _networks() -> tuple[nn.Module, nn.Module]:
@@ -61,3 +61,23 @@ def test_leaves_no_gradients_behind() -> None:
     update_moving_average(online, average, 0.9)
     assert not any(p.requires_grad or p.grad_fn for p in average.parameters())
     assert all(p.requires_grad and p.grad is None for p in online.parameters())
+
+
+class TestFrozenCopy:
+    def test_is_the_network_itself_without_gradients(self) -> None:
+        online, _ = _networks()
+        state = torch.get_rng_state()
+        average = frozen_copy(online)
+        assert type(average) is type(online)
+        assert list(average.state_dict()) == list(online.state_dict())
+        torch.testing.assert_close(average.state_dict(), online.state_dict(), rtol=0, atol=0)
+        assert not any(p.requires_grad for p in average.parameters())
+        assert all(p.requires_grad for p in online.parameters())
+        assert torch.equal(torch.get_rng_state(), state)
+
+    def test_shares_no_memory(self) -> None:
+        online, _ = _networks()
+        before = {k: v.clone() for k, v in online.state_dict().items()}
+        for value in frozen_copy(online).state_dict().values():
+            value.zero_()
+        torch.testing.assert_close(online.state_dict(), before, rtol=0, atol=0)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 
@@ -84,6 +85,41 @@ def test_its_code_changes_with_the_file_and_not_with_the_folder(mine: Path) -> N
     assert _look(moved)["origins"]["first"]["code"] == first
     moved.write_text(moved.read_text() + "\n# changed\n")
     assert _look(moved)["origins"]["first"]["code"] != first
+
+
+def test_its_code_changes_with_what_it_imports_from_its_folder_and_with_nothing_else(
+    mine: Path,
+) -> None:
+    package = mine.parent / "package" / "inner"
+    package.mkdir(parents=True)
+    files = {
+        mine: "import json\ndef later():\n    from helper import x\n" + mine.read_text(),
+        mine.parent / "helper.py": "import package.inner.net, random, mine\n",
+        package.parent / "__init__.py": "",
+        package / "net.py": "import lonely\ndef broken(:\n",
+        mine.parent / "heavy.py": "from last import Mine\n",
+        mine.parent / "last.py": "class Mine:\n    home = 'last'\n",
+        # These are not: nobody imports them, or under their name another is.
+        mine.parent / "neighbour.py": "",
+        mine.parent / "lonely.py": "",
+        mine.parent / "random.py": "",
+        mine.parent / "lcd_plugin.py": "",
+    }
+    files[mine] = files[mine].replace("mine:Mine", "heavy:Mine")
+    for path, text in files.items():
+        path.write_text(text)
+
+    def code() -> str:
+        found = _look(mine)
+        assert found["homes"] == ["last", "last"]
+        return str(found["origins"]["first"]["code"])
+
+    codes = [code()]
+    for path in files:
+        path.write_text(path.read_text() + "\n# changed\n")
+        codes.append(code())
+    changed = [now != before for before, now in pairwise(codes)]
+    assert changed == [True] * 6 + [False] * 4
 
 
 def test_a_file_that_was_named_is_not_switched_off(mine: Path) -> None:

@@ -182,6 +182,22 @@ class TestThirdParty:
         assert end in str(error.value)
         assert time.monotonic() - began < 10
 
+    def test_that_ends_while_another_hangs_keeps_its_own_reason(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the time limit is over before anybody asks how it ended."""
+        monkeypatch.setenv("LCD_BENCH_PLUGIN_TIMEOUT", "1")
+        monkeypatch.setattr(os, "cpu_count", lambda: 3)
+        install("ecg-one", "one", "import time; time.sleep(60)")
+        install("ecg-two", "two", "import os; os._exit(1)")
+        install("ecg-three", "three", "import os; os.write(2, b'Timeout (\\n'); os._exit(3)")
+        registry = _methods()
+        registry.probe(["one", "two", "three"])
+        says = {name: registry.report(registry.chosen(name)) for name in ("one", "two", "three")}
+        assert "it took longer than 1 s" in says["one"].error
+        assert "it ended the process with code 1" in says["two"].error
+        assert "it ended the process with code 3" in says["three"].error
+
     def test_that_hangs_shows_where(
         self, install: Install, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -219,6 +235,17 @@ class TestThirdParty:
         assert capfd.readouterr() == ("", "")
         registry.load("mine")
         assert capfd.readouterr() == ("", "garbage\n")
+
+    def test_is_heard_where_every_python_prints(
+        self, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.syspath_prepend(tmp_path)
+        code = (
+            "import sys; print('hello'); print([1]); print('{}'); print('no end', end='', flush=1)"
+        )
+        (tmp_path / "sitecustomize.py").write_text(code)
+        install("ecg-extras", "mine")
+        assert _methods().fields("mine")["name"] == "mine"
 
     def test_may_write_to_the_descriptor_of_standard_output(self, install: Install) -> None:
         code = SPEC + "    import os; os.system('echo garbage'); os.write(1, b'more')"

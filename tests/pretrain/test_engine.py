@@ -129,6 +129,7 @@ class TestTraining:
         assert outcome.updates == 15
         assert all(math.isfinite(v) for row in rows for v in row.values())
         assert all(0 < row["embedding_std"] <= 1 for row in rows)
+        assert all(1 <= row["effective_rank"] < len(signals) for row in rows)
         assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
         assert seen == [(row["epoch"], 3, row["loss"]) for row in rows]
         assert all(row["learning_rate"] == pytest.approx(1e-3) for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import struct
@@ -287,6 +288,26 @@ def test_a_term_that_is_not_finite_beside_a_loss_that_is(
     outcome = _run(lambda: Odd(_Features()), signals, path)
     assert outcome.how.resumed_at == 2
     assert {abs(row["odd"]) for row in outcome.history} == {float("inf")}
+
+
+def test_a_checkpoint_of_before_the_history_had_an_effective_rank(
+    signals: NDArray[np.float16], tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint"
+    _stopped(_noisy, signals, path, 3)
+    old = [
+        {k: v for k, v in row.items() if k != "effective_rank"} for row in _read(path)[1]["history"]
+    ]
+    _rewrite(path, history=old)
+    _stopped(_noisy, signals, path, 4)  # so that a checkpoint is written with what is not known
+    resumed, undisturbed = _run(_noisy, signals, path), _run(_noisy, signals)
+    assert resumed.how.resumed_at == 3
+    assert _weights(resumed) == _weights(undisturbed)
+    # All rows have the columns of the first, in which they are written down.
+    assert {frozenset(row) for row in resumed.history} == {frozenset(undisturbed.history[0])}
+    ranks = [row["effective_rank"] for row in resumed.history]
+    assert [math.isnan(rank) for rank in ranks] == [True, True, False, False]
+    assert ranks[2:] == [row["effective_rank"] for row in undisturbed.history[2:]]
 
 
 class TestNotReliedOn:

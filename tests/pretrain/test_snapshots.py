@@ -238,9 +238,9 @@ class TestSnapshot:
     ) -> None:
         """Calibrating this encoder does, for its dropout; the stream goes on as if it had not."""
         before, after, drawn = list[Tensor](), list[Tensor](), list[Tensor]()
-        calibrate, spread = loop.calibrate_batch_norm, loop._embedding_std
+        calibrate, spread = loop.calibrate_batch_norm, loop.watch_spread
 
-        def watched(*given: Any) -> float:
+        def watched(*given: Any) -> dict[str, float]:
             before.append(torch.get_rng_state())
             return spread(*given)
 
@@ -248,7 +248,7 @@ class TestSnapshot:
             calibrate(*given)
             drawn.append(torch.get_rng_state())
 
-        monkeypatch.setattr(loop, "_embedding_std", watched)
+        monkeypatch.setattr(loop, "watch_spread", watched)
         monkeypatch.setattr(loop, "calibrate_batch_norm", calibrating)
         _run(_noisy, signals, EARLY_AND_LATE, lambda _: after.append(torch.get_rng_state()))
         assert len(after) == 2

@@ -100,3 +100,26 @@ def test_a_method_that_masks_by_itself_gets_views_without_silence() -> None:
         _train(lambda method=method: method, Records.of(SIGNALS), EngineSettings())
     assert silenced.zeros == pytest.approx([0.5] * 6, abs=0.02)
     assert whole.zeros == [0.0] * 6
+
+
+class ChangesAView(Silenced):
+    def training_step(self, views: list[Tensor]) -> StepOutput:
+        views[0] *= 2
+        return super().training_step(views)
+
+
+class GivesATensor(Silenced):
+    def training_step(self, views: list[Tensor]) -> StepOutput:
+        return self.encoder(views[0]).mean()
+
+
+@pytest.mark.parametrize(
+    ("method", "complaint"),
+    [
+        (ChangesAView, "ChangesAView changes a view in place; make a new tensor"),
+        (GivesATensor, r"GivesATensor gives Tensor; make that StepOutput\(loss, terms\)"),
+    ],
+)
+def test_what_a_step_must_not_do_is_said(method: type[Silenced], complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        _train(lambda: method(Mean()), Records.of(SIGNALS), EngineSettings())

@@ -118,6 +118,19 @@ def test_all_failures_are_told_at_once() -> None:
     assert re.findall(r"check (\w+):", str(caught.value)) == ["patients_apart", "preparation"]
 
 
+def test_an_index_that_fails_is_told_once() -> None:
+    with pytest.raises(ConformanceError) as caught:
+        check_dataset(_with(index=lambda self: 1 // 0))
+    first, table, missing, last = str(caught.value).splitlines()
+    assert "2 of 11 checks failed." in first
+    assert re.search(r"check table: .* ZeroDivisionError at .*test_datasets\.py:\d+: ", table)
+    assert "check missing_record" in missing  # this reader looks into its index, too
+    assert last == (
+        "Not checked because of that: patients_apart, labels, records, shapes, deterministic, "
+        "files, preparation."
+    )
+
+
 def test_description_warns_of_what_is_not_said(
     run_check: RunCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import random
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,20 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from lcd_plugin.errors import ConfigError, PluginError
+from lcd_plugin.methods.add_ons import WithLeadLosses
 from lcd_plugin.methods.base import Method, MethodConfig, StepOutput
 from lcd_plugin.methods.moving_average import update_moving_average
-from lcd_plugin.testing import ConformanceError, ConformanceWarning, check_method
+from lcd_plugin.testing import (
+    ConformanceError,
+    ConformanceWarning,
+    check_method,
+    checks_for,
+    learning,
+)
+from lcd_plugin.testing.learning import loss_falls
+from lcd_plugin.testing.method_inputs import all_leads_at_once
+from lcd_plugin.testing.method_trial import MethodTrial, narrow_vgg
+from lcd_plugin.testing.methods import encoder_is_trained, step
 
 RunCheck = Callable[..., str]
 
@@ -100,15 +112,107 @@ def test_a_good_method_passes_without_a_warning() -> None:
 
 def test_all_failures_are_told_at_once() -> None:
     class Both(Good):
-        def training_step(self, views: list[Tensor]) -> StepOutput:
-            loss = Good.training_step(self, views).loss
-            return StepOutput(loss, {"loss": loss})
+        def __init__(self, encoder: nn.Module, config: GoodConfig | None = None) -> None:
+            super().__init__(encoder, config)
+            self.spare = nn.Linear(2, 2)
 
     with pytest.raises(ConformanceError) as caught:
         check_method(Both, slow=False)
     first, *others = str(caught.value).splitlines()
     assert re.fullmatch(r"method 'Both': 2 of \d+ checks failed\.", first)
-    assert ["check step" in others[0], "check pickles" in others[1]] == [True, True]
+    assert ["check gradients" in others[0], "check pickles" in others[1]] == [True, True]
+
+
+class TestWhatIsBrokenFromTheStart:
+    """One cause is told once, with the author's own line and with what to do."""
+
+    @staticmethod
+    def _told(method: type[Method]) -> dict[str, str]:
+        """The messages of checks that fail, but for that of a class within a function."""
+        told = {}
+        for check in checks_for("method", method):
+            try:
+                check.run()
+            except ConformanceError as error:
+                told[check.name] = str(error)
+        assert "top level" in told.pop("pickles")
+        return told
+
+    def test_the_base_class_is_not_called(self) -> None:
+        class Broken(Method):
+            views = "ab"
+
+            def __init__(self, encoder: nn.Module, config: MethodConfig | None = None) -> None:
+                nn.Module.__init__(self)
+                self.dim = self.config.dim  # not called yet
+
+            def training_step(self, views: list[Tensor]) -> StepOutput:
+                raise NotImplementedError
+
+        told = self._told(Broken)
+        message = told.pop("step")
+        assert "check step: expected no exception, got AttributeError" in message
+        assert "call super().__init__(encoder, config) first" in message
+        assert f"at {_line_of('# not called yet')}: " in message
+        assert {*told.values()} == {"not checked: step failed"}
+        assert {"gradients", "seeds", "lead_counts", "bf16", "loss_falls", "learns"} < {*told}
+
+    def test_a_module_is_kept_before_the_base_class_is_called(self) -> None:
+        class Broken(Good):
+            def __init__(self, encoder: nn.Module, config: GoodConfig | None = None) -> None:
+                self.encoder = encoder
+
+        assert "call super().__init__(encoder, config) first" in self._told(Broken)["step"]
+
+    def test_the_encoder_is_not_kept(self) -> None:
+        class Broken(Good):
+            def __init__(self, encoder: nn.Module, config: GoodConfig | None = None) -> None:
+                nn.Module.__init__(self)
+                self.network = encoder
+
+            def training_step(self, views: list[Tensor]) -> StepOutput:
+                return StepOutput(self.encoder(views[0]).mean(), {})
+
+        assert "call super().__init__(encoder, config) first" in self._told(Broken)["step"]
+
+    @pytest.mark.parametrize("build", [nn.Linear, lambda size, out: nn.BatchNorm1d(size)])
+    def test_a_head_for_another_encoder(self, build: Any) -> None:
+        class Broken(WithoutTarget):
+            def __init__(self, encoder: nn.Module, config: GoodConfig | None = None) -> None:
+                super().__init__(encoder, config)
+                self.projector = build(512, 16)
+
+            def similarities(self, views: list[Tensor]) -> Tensor:
+                a, b = (self.projector(self.encoder(v)) for v in views)  # a head of 512
+                return a @ b.T
+
+        message = self._told(Broken)["step"]
+        features = narrow_vgg(1).num_features
+        assert f"the encoder has num_features = {features} here; use encoder.num_feat" in message
+        assert f"at {_line_of('# a head of 512')}: " in message
+
+    def test_a_wrong_view_pattern_is_told_once(self) -> None:
+        told = self._told(type("Broken", (Good,), {"views": "aB"}))
+        assert "got 'aB'" in told.pop("view_pattern")
+        assert told.pop("step") == "not checked: view_pattern failed"
+        assert {*told.values()} == {"not checked: step failed"}
+
+    def test_check_method_counts_and_names_what_was_not_checked(self) -> None:
+        broken = _step(lambda m, v, out: 1 // 0)
+        with pytest.raises(ConformanceError) as caught:
+            check_method(broken, slow=False)
+        first, *others, last = str(caught.value).splitlines()
+        assert re.fullmatch(r"method 'Changed': 2 of \d+ checks failed\.", first)
+        assert len(others) == 2
+        assert last.startswith("Not checked because of that: views_unchanged, gradients, ")
+
+
+def _line_of(mark: str) -> str:
+    """File and line that hold a comment."""
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    # What asks for it is a line with quotation marks.
+    [number] = [n for n, line in enumerate(lines, 1) if line.partition("  # ")[2] == mark[2:]]
+    return f"{__file__}:{number}"
 
 
 def test_a_name_that_is_none_and_a_baseline_are_refused() -> None:
@@ -317,7 +421,7 @@ class TestLeads:
             views = "a*"
 
             def similarities(self, views: list[Tensor]) -> Tensor:
-                return super().similarities([views[0], views[1][:, 7:8]])
+                return super().similarities([views[0], views[1][:, 2:3]])
 
         _fails(run_check, Broken, "lead_counts", "expected no exception", "1, 2, 8 and 12 leads")
 
@@ -327,9 +431,57 @@ class TestLeads:
             "fewer"
         )
 
+    def test_one_number_of_leads_that_is_left_out(self, run_check: RunCheck) -> None:
+        two = type("Two", (Good,), {"views": "ab"})
+        assert run_check("method", two, "lead_counts").startswith("records of 1 lead were left out")
+
     def test_a_method_that_reads_one_lead_itself(self, run_check: RunCheck) -> None:
         broken = _step(lambda m, v, out: (m.encoder(v[0][:, :1]), out)[1])
         _fails(run_check, broken, "all_leads_at_once", "expected no exception")
+
+
+class TestAddedLosses:
+    """With the setting `add` a method is checked as it will be trained: with what is added."""
+
+    ADDED = GoodConfig(add="lead_decorrelation")
+
+    def test_added_views_count(self, run_check: RunCheck) -> None:
+        assert run_check("method", Good, "lead_counts", self.ADDED) == (
+            "records of 1 and 2 leads were left out: the views 'ab yz' show 4, and the host "
+            "refuses fewer"
+        )
+
+    @pytest.mark.parametrize("add", ["lead_correlation", "lead_decorrelation"])
+    def test_a_good_method_passes_without_a_warning(self, add: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConformanceWarning)
+            check_method("simclr", {"add": add}, slow=False)
+
+    @pytest.mark.parametrize("check", [step, encoder_is_trained, all_leads_at_once, loss_falls])
+    def test_they_are_in_every_step(self, monkeypatch: pytest.MonkeyPatch, check: Any) -> None:
+        def asked_for(self: Any, views: list[Tensor]) -> dict[str, Tensor]:
+            raise NotImplementedError(f"of {len(views)} views")
+
+        monkeypatch.setattr(WithLeadLosses, "_lead_losses", asked_for)
+        with pytest.raises(NotImplementedError, match="of 2 views"):
+            check(MethodTrial(Good, self.ADDED))
+
+    def test_they_are_in_the_pretraining_too(
+        self, run_check: RunCheck, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        built: list[Method] = []
+
+        def watched(build: Callable[[], Method], *given: Any, train: bool, **options: Any) -> Any:
+            if train:
+                built.append(build())
+            return pretrain(build, *given, train=False, **options)
+
+        pretrain = learning.pretrain
+        monkeypatch.setattr(learning, "pretrain", watched)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConformanceWarning)
+            run_check("method", Good, "learns", self.ADDED)
+        assert [method.views for method in built] == ["ab yz"]
 
 
 def test_other_encoder(run_check: RunCheck) -> None:
@@ -371,7 +523,7 @@ class TestPatients:
 
     def test_no_argument(self, run_check: RunCheck) -> None:
         broken = type("Broken", (Good,), {"uses_patients": True})
-        _fails(run_check, broken, "patients", r"got training_step\(self, views", "patients=None")
+        _fails(run_check, broken, "step", r"got training_step\(self, views", "patients=None")
 
     def test_patients_that_are_not_used(self, run_check: RunCheck) -> None:
         class Broken(ByPatient):

@@ -12,7 +12,7 @@ from scipy import stats
 
 from lcd_plugin.pretrain.draws import EpochDraws, draw_epoch
 from lcd_plugin.views import MultiLeadViews
-from lcd_plugin.views.leads import deal_leads
+from lcd_plugin.views.leads import check_pattern, deal_leads, letters_of, views_in
 
 UNLIKELY = 1e-3
 Per = Literal["batch", "sample"]
@@ -181,3 +181,71 @@ def test_encoders_of_one_lead_are_shown_what_they_were() -> None:
     leads = views.leads(6, 5, generator)
     assert torch.equal(leads, torch.rand(1, 6, generator=plain).argsort(1)[:, :2].expand(5, 2))
     assert torch.equal(generator.get_state(), plain.get_state())
+
+
+class TestGroupsOfLetters:
+    """A space in a pattern: leads are dealt out on either side of it, each side for itself."""
+
+    @pytest.mark.parametrize("per", ["batch", "sample"])
+    @pytest.mark.parametrize(
+        ("pattern", "leads"), [("aa yz", 2), ("aba yzy", 8), ("ab cd ef", 7), ("a* z yx", 5)]
+    )
+    def test_each_group_shares_out_all_leads(self, per: Per, pattern: str, leads: int) -> None:
+        for seed in range(5):
+            shown = iter(_groups(pattern, leads, per, seed=seed))
+            for group in pattern.split(" "):
+                by_letter = {letter: next(shown) for letter in group}
+                everything = by_letter.pop("*", None)
+                for record in range(12):
+                    parts = [parts[record] for parts in by_letter.values()]
+                    assert sorted(lead for part in parts for lead in part) == list(range(leads))
+                    sizes = sorted(map(len, parts))
+                    assert sizes[-1] - sizes[0] <= (leads % len(parts) > 0)
+                    assert everything is None or everything[record] == set(range(leads))
+
+    @pytest.mark.parametrize("per", ["batch", "sample"])
+    def test_groups_are_dealt_independently(self, per: Per) -> None:
+        views, generator = MultiLeadViews("ab yz", per=per, in_leads=4), _generator(1)
+        if per == "sample":
+            dealt = views.draw(4000, generator)[4:, :, 0].T
+        else:
+            dealt = torch.cat([views.draw(2, generator)[4:, :1, 0].T for _ in range(4000)])
+        assert dealt.shape == (4000, 2 * 4)
+        pairs = Counter(map(tuple, dealt.tolist()))
+        assert len(pairs) == 6 * 6
+        assert stats.chisquare(list(pairs.values())).pvalue > UNLIKELY
+
+    def test_a_group_of_one_letter_is_not_dealt(self) -> None:
+        views = MultiLeadViews("aa yz", gain=(0.5, 2.0), in_leads=6)
+        assert views.draw(3).shape == (5 + 6, 3, 4)
+        assert MultiLeadViews("aa y zz", in_leads=6).draw(3).shape == (4, 3, 5)
+
+    @pytest.mark.parametrize("per", ["batch", "sample"])
+    @pytest.mark.parametrize("spaced", ["aa yz", "aba yzy", "ba* zy", "zx*z wyw"])
+    def test_encoders_of_one_lead_are_shown_the_same_to_the_bit(
+        self, per: Per, spaced: str
+    ) -> None:
+        signals = torch.randn(5, 6, 40)
+        ours, plain = (
+            MultiLeadViews(pattern, per=per)(signals, _generator(3))
+            for pattern in (spaced, spaced.replace(" ", ""))
+        )
+        assert len(ours) == len(plain) == len(spaced) - 1
+        assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
+
+    def test_an_epoch_deals_every_group(self) -> None:
+        views = MultiLeadViews("aba yz", in_leads=6)
+        drawn = draw_epoch(views, (30, 6), 12, seed=5, epoch=2, device=torch.device("cpu")).views
+        assert drawn.shape == (2, 4 + 2 * 6, 12, 5)
+        one, other = drawn[0, 4:10, 0, 0], drawn[0, 10:, 0, 0]
+        assert one.sum() == other.sum() == 3
+        assert not torch.equal(one, other)
+
+    @pytest.mark.parametrize("pattern", ["", " ", "aa ", " aa", "aa  yz", "aa\tyz", "ab ya"])
+    def test_what_is_no_pattern_is_refused(self, pattern: str) -> None:
+        with pytest.raises(ValueError, match="view pattern"):
+            check_pattern(pattern)
+
+    def test_letters_and_views_leave_the_space_out(self) -> None:
+        assert letters_of("ba* zy") == ["a", "b", "y", "z"]
+        assert views_in("ba* zy") == "ba*zy"

@@ -220,7 +220,7 @@ def test_too_few_leads() -> None:
         MultiLeadViews("aba")(torch.zeros(4, 1, 20))
 
 
-@pytest.mark.parametrize("pattern", ["", "A", "a b", "a1", "aé", "a-"])
+@pytest.mark.parametrize("pattern", ["", "A", "a  b", "a1", "aé", "a-"])
 def test_bad_pattern(pattern: str) -> None:
     with pytest.raises(ValueError, match="view pattern"):
         MultiLeadViews(pattern)

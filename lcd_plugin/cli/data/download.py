@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lcd_plugin.cli.ending import command, say
+from lcd_plugin.counted import counted
 
 if TYPE_CHECKING:
     from lcd_plugin.data.download.target import Target
@@ -90,8 +91,9 @@ def _tell(name: str, target: Target, result: TreeResult) -> None:
     if result.not_tried:
         say(f"The server could not be reached any more; {result.not_tried} files were not tried.")
     typer.echo(
-        f"{name}: {result.total} files, {result.fetched} fetched ({_size(result.bytes)}), "
-        f"{result.present} there before, {len(result.failed) + result.not_tried} missing."
+        f"{name}: {counted(result.total, 'file')}, {result.fetched} fetched "
+        f"({_size(result.bytes)}), {result.present} there before, "
+        f"{len(result.failed) + result.not_tried} missing."
     )
     typer.echo(str(target.root))
 
@@ -129,7 +131,7 @@ def _lines(name: str) -> Callable[[int, int, int], None]:
         nonlocal told
         now = time.monotonic()
         if told is None:
-            say(f"downloading {name}: {total} files")
+            say(f"downloading {name}: {counted(total, 'file')}")
         elif now - told < EVERY_SECONDS:
             return
         else:

@@ -10,6 +10,7 @@ import typer
 
 from lcd_plugin.cli.data.chosen import chosen_suite
 from lcd_plugin.cli.ending import command
+from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 if TYPE_CHECKING:
     from lcd_plugin.data.overview import Overview, TaskOverview
@@ -37,6 +38,7 @@ def info_command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as wfdb.labels=a.csv."),
     ] = None,
+    plugin_files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a dataset's classes, rules and licence, and its counts where its records are.
@@ -51,6 +53,7 @@ def info_command(
     from lcd_plugin.errors import DataError
     from lcd_plugin.plugins import DATASETS
 
+    add_plugin_files(plugin_files)
     suite = chosen_suite([dataset], assignments=assignments)
     spec = DATASETS.spec(suite.datasets[0])
     overview, absent, folder = None, "", None

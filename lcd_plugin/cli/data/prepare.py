@@ -9,6 +9,7 @@ import typer
 
 from lcd_plugin.cli.data.chosen import chosen_suite
 from lcd_plugin.cli.ending import command
+from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 
 @command
@@ -28,6 +29,7 @@ def prepare_command(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Processes; one for each core.")
     ] = None,
+    plugin_files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Read, check and shape records into a store; a run then begins at once.
@@ -42,6 +44,7 @@ def prepare_command(
     from lcd_plugin.bench.datasets import open_store, summary
     from lcd_plugin.cli.progress import preparing
 
+    add_plugin_files(plugin_files)
     chosen = chosen_suite(datasets, suite, assignments, limit)
     done = []
     with preparing() as progress:

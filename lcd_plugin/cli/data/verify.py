@@ -12,6 +12,8 @@ import typer
 
 from lcd_plugin.cli.data.chosen import chosen_suite
 from lcd_plugin.cli.ending import GATE_FAILED, command, say
+from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
+from lcd_plugin.counted import counted
 
 if TYPE_CHECKING:
     from lcd_plugin.bench.suite import Suite
@@ -46,6 +48,7 @@ def verify_command(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Processes; one for each core.")
     ] = None,
+    plugin_files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Read every record, all leads, and list what is wrong; several datasets are also compared.
@@ -60,6 +63,7 @@ def verify_command(
     """
     from lcd_plugin.data.verify import BROKEN
 
+    add_plugin_files(plugin_files)
     names, found = _look_at_all(datasets, assignments, jobs)
     changed = _changed_stores(names)
     broken = len({line[:2] for line in found.lines if line[3] in BROKEN})
@@ -77,7 +81,9 @@ def verify_command(
     else:
         _tell(found, changed, out)
     if broken or changed:
-        say(f"{broken} records or tables are broken, {len(changed)} prepared stores were changed.")
+        are = "record or table is" if broken == 1 else "records or tables are"
+        were = "store was" if len(changed) == 1 else "stores were"
+        say(f"{broken:,} {are} broken, {len(changed)} prepared {were} changed.")
         raise typer.Exit(GATE_FAILED)
 
 
@@ -116,7 +122,7 @@ def _look(name: str, suite: Suite, jobs: int | None, progress: Any, found: Found
             found.lines.append(line)
     absent = sums.absent(cohort.path) if sums and cohort.path else []
     if absent:
-        of = f"{len(absent):,} files of the release are not in {cohort.path}"
+        of = f"not in {cohort.path}: {counted(len(absent), 'file')} of the release"
         found.notes.append(f"{name}: {of}, such as {absent[0]}")
     return records
 
@@ -160,4 +166,4 @@ def _tell(found: Found, changed: list[str], out: Path | None) -> None:
         typer.echo(note)
     for name, count in found.counts.items():
         of = len({line[1] for line in found.lines if line[0] == name and line[1]})
-        typer.echo(f"{name}: {count:,} records, {of:,} with findings")
+        typer.echo(f"{name}: {counted(count, 'record')}, {of:,} with findings")

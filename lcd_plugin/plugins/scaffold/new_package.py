@@ -82,7 +82,7 @@ def write_package(kind: Kind, names: Names, folder: Path) -> None:
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists already and is not empty; name another with -o FOLDER.")
-    files = _filled(kind, names)
+    files = _filled(kind, names, folder.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -122,7 +122,7 @@ def _check_free(names: Names, reserved: Collection[str]) -> None:
     raise ConfigError(f"A package '{names.distribution}' is installed already; {another}")
 
 
-def _filled(kind: Kind, names: Names) -> dict[str, str]:
+def _filled(kind: Kind, names: Names, folder: str) -> dict[str, str]:
     """Texts of all files by their place in the package's folder."""
     environment = _environment()
     files = {}
@@ -130,7 +130,8 @@ def _filled(kind: Kind, names: Names) -> dict[str, str]:
         group, _, place = template.removesuffix(_ENDING).partition("/")
         if group in ("common", kind):
             place = re.sub("^package/", f"{names.package}/", place)
-            files[place] = environment.get_template(template).render(kind=kind, **asdict(names))
+            filled = environment.get_template(template)
+            files[place] = filled.render(kind=kind, folder=folder, **asdict(names))
     _check_class(files[f"{names.package}/{kind}.py"], names)
     return files
 
