@@ -62,7 +62,9 @@ def check_plugin_command(
         document = {"schema": 1, "plugin": plugin, "failed": failed, "checks": rows}
         typer.echo(json.dumps(document, indent=1))
     else:
-        typer.echo(f"{failed} of {len(rows)} checks failed" if failed else "all checks passed")
+        left = sum(row["status"] == "not checked" for row in rows)
+        end = f"{failed} of {len(rows)} checks failed" + (f", {left} not checked" if left else "")
+        typer.echo(end if failed else "all checks passed")
     if failed:
         raise typer.Exit(GATE_FAILED)
 
@@ -88,13 +90,15 @@ def _checks(plugin: str, assignments: list[str], quick: bool) -> list[Check]:
 
 
 def _run(check: Check) -> dict[str, Any]:
-    from lcd_plugin.testing import ConformanceError, ConformanceWarning
+    from lcd_plugin.testing.check import ConformanceError, ConformanceWarning, NotCheckedError
 
     start, status = time.perf_counter(), "ok"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             message = check.run()
+        except NotCheckedError as error:
+            status, message = "not checked", str(error).removeprefix("not checked: ")
         except ConformanceError as error:
             status, message = "failed", str(error)
     cautions = [str(w.message) for w in caught if issubclass(w.category, ConformanceWarning)]

@@ -234,6 +234,7 @@ def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
 
 def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
     from lcd_plugin.cli.tables import print_board
+    from lcd_plugin.counted import counted
     from lcd_plugin.report.leaderboard import build_leaderboard
     from lcd_plugin.report.write import write_report
 
@@ -254,10 +255,10 @@ def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
     if counts["cached"] and not (counts["done"] or outcome.failures):
         say(f"Nothing to do: all {counts['cached']} cells are complete in {out}.")
     else:
-        say(f"{counts['done']} cells computed, {counts['cached']} were complete before.")
+        say(f"{counted(counts['done'], 'cell')} computed, {counts['cached']} were complete before.")
     for title, reason in outcome.failures:
         say(f"Failed: {title}: {reason}")
     if counts["blocked"]:
-        say(f"{counts['blocked']} cells wait for a pretraining that failed.")
+        say(f"{counted(counts['blocked'], 'cell')} left out, since their pretraining failed.")
     print_board(board)
     typer.echo(f"Report: {written[0]}")

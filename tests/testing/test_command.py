@@ -72,7 +72,8 @@ def test_a_check_that_fails_is_a_gate() -> None:
     assert "FAILED  encoder 'vgg16_1d', check attributes: expected no exception" in done.stdout
     assert "vgg16_1d needs in_leads >= 1 and width >= 0.015625" in done.stdout
     assert done.stdout.count("vgg16_1d needs in_leads >= 1") == 1
-    assert done.stdout.count("not checked: attributes failed") == 9
+    assert done.stdout.count("  not checked  attributes failed") == 9
+    assert done.stdout.splitlines()[-1] == "1 of 10 checks failed, 9 not checked"
 
 
 def test_a_dataset_in_a_folder(wfdb_folder: Path) -> None:
