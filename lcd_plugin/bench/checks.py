@@ -15,7 +15,7 @@ from lcd_plugin.errors import ConfigError
 from lcd_plugin.evaluate.label_subsets import cut, label_order
 from lcd_plugin.methods.add_ons import views_of
 from lcd_plugin.pretrain.engine import check_batch
-from lcd_plugin.views.leads import ALL_LEADS
+from lcd_plugin.views.leads import letters_of
 
 
 def check_roles(suite: Suite) -> None:
@@ -35,7 +35,7 @@ def check_pretraining(suite: Suite, methods: dict[str, PlannedMethod], store: St
     trained = {n: m for n, m in methods.items() if m.spec.kind == "pretraining"}
     n_leads = len(store.manifest.data.leads)
     for name, method in trained.items():
-        letters = set(views_of(method.method_class, method.config)) - {ALL_LEADS}
+        letters = letters_of(views_of(method.method_class, method.config))
         if len(letters) > n_leads:
             raise ConfigError(
                 f"Method '{name}' needs {len(letters)} different leads, and data.leads has "
