@@ -178,7 +178,7 @@ def test_a_cell_whose_files_were_cut_is_computed_again(
     report = lcd_bench("report", tmp_path / "out", "-o", tmp_path / "report")
     assert report.exit_code == 0, report.stderr
     again = lcd_bench(*small, "-o", tmp_path / "out")
-    assert "1 cells computed, 15 were complete before" in again.stderr
+    assert "1 cell computed, 15 were complete before" in again.stderr
     assert scores(tmp_path / "out") == scores(finished[0])
 
 
@@ -272,7 +272,7 @@ def test_another_run_in_the_same_folder_is_not_mixed_in(
     result = lcd_bench(*small, "-o", tmp_path / "out", "--seeds", "0")
     board = json.loads((tmp_path / "out" / "report" / "leaderboard.json").read_text())
     assert {row["n_seeds"] for row in board["rows"]} == {1}
-    assert "8 results in out are of other settings" in result.stdout
+    assert "Left out of out: 8 results of other settings" in result.stdout
 
 
 def test_report_makes_the_same_leaderboard_again(
