@@ -40,8 +40,14 @@ class LCDLoss(nn.Module):
         gather_distributed:
             If True, the loss is that of the batches of all processes put together. All must be
             of one size.
-        intra_correlation, inter_correlation, intra_decorrelation, inter_decorrelation:
-            Weight of each mechanism; 0 switches it off.
+        intra_correlation:
+            Weight of the correlation within a lead; 0 switches it off, as for the others.
+        inter_correlation:
+            Weight of the correlation between leads.
+        intra_decorrelation:
+            Weight of the decorrelation within each lead.
+        inter_decorrelation:
+            Weight of the decorrelation between leads.
 
     Attributes:
         correlation:
