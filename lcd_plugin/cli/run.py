@@ -258,6 +258,8 @@ def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
         say(f"{counted(counts['done'], 'cell')} computed, {counts['cached']} were complete before.")
     for title, reason in outcome.failures:
         say(f"Failed: {title}: {reason}")
+    if counts["failed"]:
+        say(f"Tracebacks are in result.json of their folders in {out}; --retry-failed tries again.")
     if counts["blocked"]:
         say(f"{counted(counts['blocked'], 'cell')} left out, since their pretraining failed.")
     print_board(board)

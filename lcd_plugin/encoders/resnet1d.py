@@ -8,13 +8,13 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from lcd_plugin.encoders.conv1d import (
-    Conv1d,
     check_counts,
     choose,
     conv_norm,
     make_for_timm,
     scaled,
 )
+from lcd_plugin.encoders.residual import ResidualNetwork
 
 CHANNELS = (64, 128, 256, 512)
 
@@ -48,7 +48,7 @@ class BasicBlock(nn.Module):
         return y
 
 
-class ResNet1d(nn.Module):
+class ResNet1d(ResidualNetwork):
     """ResNet with basic blocks in one dimension and global average pooling.
 
     He et al., https://arxiv.org/abs/1512.03385: a convolution of length 7, pooling, then four
@@ -69,15 +69,14 @@ class ResNet1d(nn.Module):
     def __init__(
         self, in_leads: int = 1, width: float = 1.0, depth: int = 18, num_classes: int = 0
     ) -> None:
-        super().__init__()
         check_counts(in_leads=in_leads)
         channels = [scaled(c, width) for c in CHANNELS]
-        self.stem = nn.Sequential(
+        stem = nn.Sequential(
             *conv_norm(in_leads, channels[0], 7, stride=2),
             nn.ReLU(inplace=True),
             nn.MaxPool2d((1, 3), stride=(1, 2), padding=(0, 1)),
         )
-        stages = []
+        stages = nn.Sequential()
         inputs = channels[0]
         for i, (outputs, blocks) in enumerate(
             zip(channels, choose("depth", depth, BLOCKS), strict=True)
@@ -86,31 +85,7 @@ class ResNet1d(nn.Module):
             others = [BasicBlock(outputs, outputs, stride=1) for _ in range(blocks - 1)]
             stages.append(nn.Sequential(first, *others))
             inputs = outputs
-        self.stages = nn.Sequential(*stages)
-        self.in_leads = in_leads
-        self.num_features = inputs
-        self.head = nn.Linear(inputs, num_classes) if num_classes else nn.Identity()
-        for module in self.modules():
-            if isinstance(module, Conv1d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, in_leads, time) to (batch, features), or to class scores."""
-        scores: Tensor = self.head(self.forward_features(x).mean(dim=2))
-        return scores
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map (batch, in_leads, time) to (batch, features, positions), not pooled yet."""
-        features: Tensor = self.stages(self.stem(x.unsqueeze(2)))
-        return features.squeeze(2)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Patterns of parameter names by which timm tells layers apart.
-
-        Args:
-            coarse: a layer is a stage; else a block.
-        """
-        return {"stem": r"^stem", "blocks": r"^stages\.(\d+)" + ("" if coarse else r"\.(\d+)")}
+        super().__init__(in_leads, stem, stages, inputs, num_classes)
 
 
 @register_model

@@ -8,13 +8,13 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from lcd_plugin.encoders.conv1d import (
-    Conv1d,
     check_counts,
     choose,
     conv_norm,
     make_for_timm,
     scaled,
 )
+from lcd_plugin.encoders.residual import ResidualNetwork
 
 # Channels of the stem's convolutions, and of every stage before expansion.
 STEM = (32, 32, 64)
@@ -73,7 +73,7 @@ class Block(nn.Module):
         return y
 
 
-class XResNet1d(nn.Module):
+class XResNet1d(ResidualNetwork):
     """The xresnet1d of the PTB-XL benchmark, with global average pooling.
 
     He et al., Bag of tricks, https://arxiv.org/abs/1812.01187, in the form that Strodthoff et al.,
@@ -95,7 +95,6 @@ class XResNet1d(nn.Module):
     def __init__(
         self, in_leads: int = 1, width: float = 1.0, depth: int = 50, num_classes: int = 0
     ) -> None:
-        super().__init__()
         check_counts(in_leads=in_leads)
         expansion, blocks = choose("depth", depth, DEPTHS)
         channels = scaled(CHANNELS, width)
@@ -105,38 +104,15 @@ class XResNet1d(nn.Module):
             outputs = scaled(unscaled, width)
             stem += [*conv_norm(inputs, outputs, LENGTH, 2 if i == 0 else 1), nn.ReLU(inplace=True)]
             inputs = outputs
-        self.stem = nn.Sequential(*stem, nn.MaxPool2d((1, 3), stride=(1, 2), padding=(0, 1)))
-        self.stages = nn.Sequential()
+        stem_with_pool = nn.Sequential(*stem, nn.MaxPool2d((1, 3), stride=(1, 2), padding=(0, 1)))
+        stages = nn.Sequential()
         for i, count in enumerate(blocks):
             stage = nn.Sequential()
             for j in range(count):
                 stage.append(Block(inputs, channels, expansion, 2 if i > 0 and j == 0 else 1))
                 inputs = channels * expansion
-            self.stages.append(stage)
-        self.in_leads = in_leads
-        self.num_features = inputs
-        self.head = nn.Linear(inputs, num_classes) if num_classes else nn.Identity()
-        for module in self.modules():
-            if isinstance(module, Conv1d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, in_leads, time) to (batch, features), or to class scores."""
-        scores: Tensor = self.head(self.forward_features(x).mean(dim=2))
-        return scores
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Map (batch, in_leads, time) to (batch, features, positions), not pooled yet."""
-        features: Tensor = self.stages(self.stem(x.unsqueeze(2)))
-        return features.squeeze(2)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Patterns of parameter names by which timm tells layers apart.
-
-        Args:
-            coarse: a layer is a stage; else a block.
-        """
-        return {"stem": r"^stem", "blocks": r"^stages\.(\d+)" + ("" if coarse else r"\.(\d+)")}
+            stages.append(stage)
+        super().__init__(in_leads, stem_with_pool, stages, inputs, num_classes)
 
 
 @register_model
