@@ -259,7 +259,7 @@ def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
     for title, reason in outcome.failures:
         say(f"Failed: {title}: {reason}")
     if counts["failed"]:
-        say(f"Tracebacks are in result.json of their folders in {out}; --retry-failed tries again.")
+        say(f"Where in the code is in the result.json of their folders in {out}.")
     if counts["blocked"]:
         say(f"{counted(counts['blocked'], 'cell')} left out, since their pretraining failed.")
     print_board(board)

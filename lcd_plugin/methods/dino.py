@@ -69,15 +69,15 @@ class DINO(Method):
             student_temp=c.student_temperature,
             center_momentum=c.center_momentum,
         )
-        self.loss = Float32Loss(_OfStacks(loss))
+        self.loss = Float32Loss(loss)
 
     def training_step(self, views: list[Tensor]) -> StepOutput:
         """Cross entropy of every view with the target's answers to the other long views."""
         # Long views first: the loss leaves out pairs of equal numbers.
         seen = [*views, *short_views(views, self.config.local_share, self.config.local_views)]
-        student = torch.stack([self.projector(self.encoder(x)) for x in seen])
+        student = [self.projector(self.encoder(x)) for x in seen]
         with torch.no_grad():
-            teacher = torch.stack([self.target_projector(self.target_encoder(x)) for x in views])
+            teacher = [self.target_projector(self.target_encoder(x)) for x in views]
         return StepOutput(loss=self.loss(teacher, student), terms={})
 
     def after_step(self) -> None:
@@ -98,15 +98,3 @@ def _head(features: int, config: DINOConfig) -> DINOProjectionHead:
     head.last_layer = last
     nn.init.ones_(norms).requires_grad_(False)
     return head
-
-
-class _OfStacks(nn.Module):
-    """The loss of tensors (views, batch, dim) in place of lists."""
-
-    def __init__(self, loss: DINOLoss) -> None:
-        super().__init__()
-        self.loss = loss
-
-    def forward(self, teacher: Tensor, student: Tensor) -> Tensor:
-        value: Tensor = self.loss(list(teacher), list(student))
-        return value
