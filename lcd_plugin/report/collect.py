@@ -27,6 +27,7 @@ class Scored:
     """An evaluation with its predictions and the pretraining behind it.
 
     Attributes:
+        out: name of the output folder.
         cell: where it stands in the plan.
         result: of the evaluation.
         pretraining: whose encoder was scored; None for training from scratch.
@@ -36,6 +37,7 @@ class Scored:
         thresholds: above which a class is taken as present, shape (classes,).
     """
 
+    out: str
     cell: SavedCell
     result: EvaluateResult
     pretraining: PretrainResult | None
@@ -48,9 +50,9 @@ class Scored:
 
 @dataclass
 class Collected:
-    """All that a report is made from."""
+    """All that a report is made from; `plans` by the name of their output folder."""
 
-    plans: list[SavedPlan] = field(default_factory=list)
+    plans: dict[str, SavedPlan] = field(default_factory=dict)
     scored: list[Scored] = field(default_factory=list)
     unfinished: list[UnfinishedCell] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
@@ -69,7 +71,7 @@ def collect(outs: list[Path]) -> Collected:
         plan = read_plan(out)
         if plan is None:
             raise DataError(f"{out} holds no results of `lcd-bench run`; is that the right folder?")
-        collected.plans.append(plan)
+        collected.plans[out.name] = plan
         pretrained = _read_pretrainings(out, plan, collected)
         for cell in plan.evaluate:
             if cell.key not in seen:
@@ -124,7 +126,9 @@ def _read_evaluation(
         )
         return
     try:
-        scored = Scored(cell, result, pretraining, **read_arrays(folder / "predictions.npz"))
+        scored = Scored(
+            out.name, cell, result, pretraining, **read_arrays(folder / "predictions.npz")
+        )
         if np.isnan(scored.scores).any():
             raise ValueError("some of its scores are not a number")
     except (OSError, ValueError, KeyError, TypeError) as error:

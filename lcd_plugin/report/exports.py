@@ -17,7 +17,7 @@ from lcd_plugin.report.model import (
     Place,
     Row,
 )
-from lcd_plugin.report.page_groups import key_of
+from lcd_plugin.report.page.groups import key_of
 from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 TIES = (

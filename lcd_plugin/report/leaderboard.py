@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from lcd_plugin.report.contenders import Contender, best_first, contender
 from lcd_plugin.report.duels import Duel, Standing, all_duels, standing
 from lcd_plugin.report.figures import series_names
 from lcd_plugin.report.label_factors import label_factors
-from lcd_plugin.report.model import DataSummary, Leaderboard, Pair, Place, Row
+from lcd_plugin.report.model import DataSummary, Leaderboard, Pair, Place, Row, RunSource
 from lcd_plugin.report.notes import class_notes, machine_notes, seed_notes
 from lcd_plugin.report.rank_summary import rank_summaries
 from lcd_plugin.report.rows import make_row
-from lcd_plugin.report.speed import speed_curves
+from lcd_plugin.report.speed import machines_of, speed_curves
 
 
 def build_leaderboard(outs: list[Path]) -> Leaderboard:
@@ -35,7 +36,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
     rows = [row for table in judged for row in table.rows]
     data = _data(collected)
     return Leaderboard(
-        suite=" + ".join(dict.fromkeys(plan.suite for plan in collected.plans)),
+        suite=" + ".join(dict.fromkeys(plan.suite for plan in collected.plans.values())),
         created=now(),
         rows=tuple(rows),
         pairs=tuple(pair for table in judged for pair in table.pairs),
@@ -44,7 +45,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         ),
         speed=tuple(curve for j in judged for curve in speed_curves(j.table, j.names)),
         ranks=tuple(rank_summaries(rows, [j.names for j in judged for _ in j.rows])),
-        recipes={name: s for plan in collected.plans for name, s in plan.recipes.items()},
+        recipes={name: s for plan in collected.plans.values() for name, s in plan.recipes.items()},
         unfinished=tuple(collected.unfinished),
         data=data,
         curves=tuple(collected.curves),
@@ -54,6 +55,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
             *seed_notes([named for j in judged for named in j.named_contenders]),
             *machine_notes(rows),
         ),
+        runs=tuple(_sources(collected)),
         provenance=_provenance(collected.scored),
     )
 
@@ -156,8 +158,24 @@ def _pair(table: Table, fraction: float, metric: str, duel: Duel, names: dict[Pl
 
 
 def _data(collected: Collected) -> tuple[DataSummary, ...]:
-    summaries = [DataSummary.model_validate(d) for plan in collected.plans for d in plan.data]
+    summaries = [
+        DataSummary.model_validate(d) for plan in collected.plans.values() for d in plan.data
+    ]
     return tuple({s.fingerprint: s for s in summaries}.values())
+
+
+def _sources(collected: Collected) -> Iterator[RunSource]:
+    """The output folders, in the order in which they were given."""
+    for out, plan in collected.plans.items():
+        own = [scored for scored in collected.scored if scored.out == out]
+        yield RunSource(
+            out=out,
+            suite=plan.suite,
+            created=plan.created,
+            results=len(own),
+            machines=tuple(dict.fromkeys(machines_of([scored]) for scored in own)),
+            provenance=_provenance(own),
+        )
 
 
 def _provenance(scored: list[Scored]) -> dict[str, Any]:

@@ -81,6 +81,9 @@ class Row(_Document):
         updates: optimiser updates of a pretraining.
         peak_memory_mb: largest memory of the process (CPU) or of the device.
         machine: short text of the machine; times are comparable within one machine only.
+        phases: mean seconds of a seed by phase of that training; they add up to `pretrain_wall_s`.
+        results: folders with the results behind the number, evaluations first, as
+            `OUT/evaluate/KEY` with the name of the output folder.
     """
 
     method: str
@@ -115,6 +118,8 @@ class Row(_Document):
     updates: int | None
     peak_memory_mb: float | None
     machine: str
+    phases: dict[str, float] = Field(default_factory=dict)
+    results: tuple[str, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -246,11 +251,21 @@ class AverageRanks(_Document):
 
 
 class UnfinishedCell(_Document):
-    """A cell of the plan without a result."""
+    """A cell of a plan without a result in the report.
+
+    Attributes:
+        title: what it would have been.
+        status: `failed`; `missing` where it was not computed yet; `unreadable` where its files are
+            not what a run writes; `stale` where it is of another version than what it would stand
+            beside; `conflict` where two folders have different results under its key.
+        reason: why, and what to do.
+        out: name of its output folder.
+    """
 
     title: str
-    status: Literal["failed", "missing"]
+    status: Literal["failed", "missing", "unreadable", "stale", "conflict"]
     reason: str
+    out: str = ""
 
 
 class DataSummary(_Document):
@@ -269,6 +284,26 @@ class DataSummary(_Document):
         default_factory=dict,
         description="task -> classes without a positive or a negative training record",
     )
+
+
+class RunSource(_Document):
+    """An output folder whose results are in the report.
+
+    Attributes:
+        out: its name, the beginning of `Row.results`.
+        suite: its suite.
+        created: when its newest plan was made, UTC.
+        results: how many of its results are in the report.
+        machines: that they were computed on.
+        provenance: of its newest result: package versions, git state, command line, times.
+    """
+
+    out: str
+    suite: str
+    created: str
+    results: int
+    machines: tuple[str, ...]
+    provenance: dict[str, Any] = Field(default_factory=dict)
 
 
 class Curve(_Document):
@@ -296,6 +331,7 @@ class Leaderboard(_Document):
         speed: score over pretraining time, where snapshots were scored.
         ranks: over datasets and tasks, where there are several.
         notes: sentences a reader must know (stale results left out, several machines, ...).
+        runs: the output folders behind it.
         provenance: package versions, git state, command line, machines, times.
     """
 
@@ -314,4 +350,5 @@ class Leaderboard(_Document):
     data: tuple[DataSummary, ...] = ()
     curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
+    runs: tuple[RunSource, ...] = ()
     provenance: dict[str, Any] = Field(default_factory=dict)

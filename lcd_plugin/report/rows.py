@@ -50,6 +50,7 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
         ),
         per_class={n: float(m) for n, m in zip(classes, by_class, strict=True) if not np.isnan(m)},
         **_cost(own.runs),
+        results=_results(own.runs),
     )
 
 
@@ -72,4 +73,15 @@ def _cost(runs: list[Scored]) -> dict[str, Any]:
         "updates": first.updates if first else None,
         "peak_memory_mb": first.peak_memory_mb if first else None,
         "machine": machines_of(runs),
+        "phases": {
+            phase: float(np.mean([t.phases.get(phase, 0.0) for t in trainings]))
+            for phase in dict.fromkeys(phase for t in trainings for phase in t.phases)
+        },
     }
+
+
+def _results(runs: list[Scored]) -> tuple[str, ...]:
+    """Folders of the evaluations, then of the pretrainings behind them."""
+    evaluations = [f"{run.out}/evaluate/{run.cell.key}" for run in runs]
+    pretrainings = [f"{run.out}/pretrain/{run.pretraining.key}" for run in runs if run.pretraining]
+    return tuple(dict.fromkeys([*evaluations, *pretrainings]))

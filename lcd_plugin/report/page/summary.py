@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
-from lcd_plugin.report.page_groups import Comparison, own_random
-from lcd_plugin.report.page_labels import labels_saved
+from lcd_plugin.report.page.groups import Comparison, own_random
+from lcd_plugin.report.page.labels import labels_saved
 
 Names = Mapping[Place, str]
 

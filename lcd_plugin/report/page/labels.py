@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import Series, factor_figure, has_interval, place_of, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
-from lcd_plugin.report.page_picture import Picture, draw_twice
+from lcd_plugin.report.page.picture import Picture, draw_twice
 
 # What the labels of a baseline are the labels of.
 LABELS_OF = {"supervised": "training from scratch", "random": "the untrained encoder"}

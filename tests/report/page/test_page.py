@@ -24,10 +24,10 @@ from lcd_plugin.report.figures import (
 )
 from lcd_plugin.report.figures.svg import spread
 from lcd_plugin.report.model import Leaderboard, Place, Row
-from lcd_plugin.report.page import flatten, render_page
-from lcd_plugin.report.page_groups import comparisons
-from lcd_plugin.report.page_summary import summarise
-from lcd_plugin.report.page_table import make_entries
+from lcd_plugin.report.page.render import flatten, render_page
+from lcd_plugin.report.page.groups import comparisons
+from lcd_plugin.report.page.summary import summarise
+from lcd_plugin.report.page.table import make_entries
 
 Builder = Callable[..., Leaderboard]
 HOSTILE = """</title></style></script><script>alert(1)</script><img src=x onerror="alert(1)">'&"""

@@ -31,13 +31,13 @@ from lcd_plugin.report.figures import (
     words,
 )
 from lcd_plugin.report.model import Curve, Leaderboard, Pair, Place, Row
-from lcd_plugin.report.page_groups import Comparison, comparisons
-from lcd_plugin.report.page_labels import FactorView, factor_views
-from lcd_plugin.report.page_picture import Picture, draw_twice
-from lcd_plugin.report.page_ranks import ranks_views
-from lcd_plugin.report.page_speed import SpeedView, speed_views
-from lcd_plugin.report.page_summary import summarise
-from lcd_plugin.report.page_table import make_entries, make_facets
+from lcd_plugin.report.page.groups import Comparison, comparisons
+from lcd_plugin.report.page.labels import FactorView, factor_views
+from lcd_plugin.report.page.picture import Picture, draw_twice
+from lcd_plugin.report.page.ranks import ranks_views
+from lcd_plugin.report.page.speed import SpeedView, speed_views
+from lcd_plugin.report.page.summary import summarise
+from lcd_plugin.report.page.table import make_entries, make_facets
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ _FILTERS = (
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("lcd_plugin.report"),
+        loader=PackageLoader("lcd_plugin.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

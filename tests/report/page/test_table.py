@@ -24,9 +24,9 @@ from lcd_plugin.report.figures import (
 )
 from lcd_plugin.report.model import Leaderboard, Pair, Row
 from lcd_plugin.report.page import render_page
-from lcd_plugin.report.page_groups import comparisons, own_random
-from lcd_plugin.report.page_summary import summarise
-from lcd_plugin.report.page_table import ANY, make_entries, make_facets
+from lcd_plugin.report.page.groups import comparisons, own_random
+from lcd_plugin.report.page.summary import summarise
+from lcd_plugin.report.page.table import ANY, make_entries, make_facets
 
 Builder = Callable[..., Leaderboard]
 HOSTILE = "<script>alert(1)</script>"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lcd_plugin.report.figures import Look, Series, rank_groups, ranks_figure, words
 from lcd_plugin.report.model import AverageRanks, Place
-from lcd_plugin.report.page_picture import Picture, draw_twice
+from lcd_plugin.report.page.picture import Picture, draw_twice
 
 FEW = 5  # comparisons below which the critical difference is about as large as the whole axis
 

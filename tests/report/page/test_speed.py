@@ -12,8 +12,8 @@ import pytest
 from lcd_plugin.report.figures import assign_looks, series_of, speed_figure
 from lcd_plugin.report.model import Leaderboard, SpeedCurve
 from lcd_plugin.report.page import render_page
-from lcd_plugin.report.page_groups import comparisons
-from lcd_plugin.report.page_speed import speed_views
+from lcd_plugin.report.page.groups import comparisons
+from lcd_plugin.report.page.speed import speed_views
 
 Builder = Callable[..., Leaderboard]
 

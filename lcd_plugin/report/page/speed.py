@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lcd_plugin.report.figures import Series, speed_figure, words
 from lcd_plugin.report.figures.speed import drawable
 from lcd_plugin.report.model import Place, Row, SpeedCurve
-from lcd_plugin.report.page_picture import Picture, draw_twice
+from lcd_plugin.report.page.picture import Picture, draw_twice
 from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 

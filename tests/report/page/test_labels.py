@@ -13,9 +13,9 @@ from markupsafe import Markup
 from lcd_plugin.report.figures import assign_looks, factor_figure, series_of, words
 from lcd_plugin.report.model import LabelFactor, Leaderboard, Row
 from lcd_plugin.report.page import render_page
-from lcd_plugin.report.page_groups import comparisons
-from lcd_plugin.report.page_labels import factor_views, labels_saved
-from lcd_plugin.report.page_summary import summarise
+from lcd_plugin.report.page.groups import comparisons
+from lcd_plugin.report.page.labels import factor_views, labels_saved
+from lcd_plugin.report.page.summary import summarise
 
 Builder = Callable[..., Leaderboard]
 HOSTILE = "<script>alert(1)</script>"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import Look, Series, interval_bar, series_of, words
 from lcd_plugin.report.model import Place, Row
-from lcd_plugin.report.page_groups import Comparison, ordered_metrics, own_random
+from lcd_plugin.report.page.groups import Comparison, ordered_metrics, own_random
 
 ANY = "*"  # a value of a row that every choice of its select box shows
 
