@@ -25,7 +25,7 @@ from lcd_plugin.files import write_whole
 from lcd_plugin.methods.add_ons import build_method
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import PretrainOutcome, Snapshot
+from lcd_plugin.pretrain.job import EpochDone, PretrainOutcome, Snapshot
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
 
@@ -39,7 +39,7 @@ def compute_pretraining(
     plan: Plan,
     device: torch.device,
     folder: Path,
-    report: Callable[[str], None],
+    report: Callable[[EpochDone], None],
 ) -> tuple[PretrainResult, dict[str, bytes]]:
     """Train the method of a cell.
 
@@ -48,7 +48,7 @@ def compute_pretraining(
         plan: the plan that it is from.
         device: where to train.
         folder: of the cell; checkpoints and snapshots are written there on the way.
-        report: called with a line of progress after each epoch.
+        report: called after each epoch.
 
     Returns:
         The result and its files by name.
@@ -77,7 +77,7 @@ def compute_pretraining(
         train=trained,
         engine=suite.engine,
         checkpoint=folder / CHECKPOINT,
-        progress=lambda epoch, epochs, loss: report(f"epoch {epoch}/{epochs}, loss {loss:.4f}"),
+        progress=report,
         snapshots=suite.snapshots,
         keep=keep,
     )

@@ -29,6 +29,7 @@ from lcd_plugin.bench.toml import dump_toml
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.files import write_whole
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
+from lcd_plugin.pretrain.job import EpochDone
 from lcd_plugin.pretrain.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,14 @@ class CellEvent:
     Attributes:
         cell: the cell.
         status: `started`, `progress`, or how it ended.
-        message: loss and epoch, score, or reason of the failure.
+        message: score and cost, or reason of the failure.
+        epoch: how far its pretraining is; None but for `progress`.
     """
 
     cell: Cell
     status: Status | Literal["started", "progress"]
     message: str = ""
+    epoch: EpochDone | None = None
 
 
 @dataclass
@@ -143,7 +146,7 @@ class Runner:
                     self._plan,
                     self._device,
                     folder,
-                    lambda message: self._listen(CellEvent(cell, "progress", message)),
+                    lambda epoch: self._listen(CellEvent(cell, "progress", epoch=epoch)),
                 )
             )
         except AttemptError as error:  # a cell's failure is a result too

@@ -198,10 +198,10 @@ def _plan(suite: Suite, device: Any) -> Plan:
 
 def _compute(plan: Plan, out: Path, device: Any, retry_failed: bool, fail_fast: bool) -> RunSummary:
     from lcd_plugin.bench.runner import Runner
-    from lcd_plugin.cli.progress import running
+    from lcd_plugin.cli.live import running
     from lcd_plugin.pretrain.device import choose_device
 
-    with own_stdout(), running(len(plan.pretrain) + len(plan.evaluate)) as listen:
+    with own_stdout(), running([*plan.pretrain, *plan.evaluate]) as listen:
         runner = Runner(
             plan,
             out,

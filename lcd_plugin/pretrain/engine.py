@@ -32,7 +32,7 @@ def pretrain(
     train: bool = True,
     engine: EngineSettings | None = None,
     checkpoint: Path | None = None,
-    progress: Report = lambda epoch, epochs, loss: None,
+    progress: Report = lambda done: None,
     snapshots: tuple[float, ...] = (),
     keep: Keep = lambda snapshot: None,
 ) -> PretrainOutcome:
@@ -51,7 +51,7 @@ def pretrain(
         engine: how to compute.
         checkpoint: file for the state between epochs; if there is one, the pretraining goes on
             from it. Whoever stores the outcome deletes it.
-        progress: called after each epoch with epoch, epochs and loss.
+        progress: called after each epoch.
         snapshots: rising shares of the epochs, in (0, 1). At the end of the epoch nearest to each
             (never the last) a copy of the encoder is made ready as the finished one is; this
             changes nothing of the training and is in no phase. A baseline that is not trained has

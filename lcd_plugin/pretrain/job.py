@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import nn
 
@@ -14,8 +14,26 @@ from lcd_plugin.pretrain.device import Precision
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
-# Called after each epoch with its number, the number of epochs and the mean loss.
-Report = Callable[[int, int, float], None]
+
+class EpochDone(NamedTuple):
+    """How far a pretraining is.
+
+    Attributes:
+        epoch: that has ended, from 1.
+        epochs: in all.
+        loss: mean over its updates.
+        records_per_s: records, over all devices, that a second of steps has taken in so far; None
+            before there was a step that was timed.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    records_per_s: float | None
+
+
+# Called after each epoch.
+Report = Callable[[EpochDone], None]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from lcd_plugin.pretrain.job import Job, Keep, PretrainOutcome, Report, Snapshot
+from lcd_plugin.pretrain.job import EpochDone, Job, Keep, PretrainOutcome, Report, Snapshot
 from lcd_plugin.pretrain.loop import run_job
 from lcd_plugin.pretrain.memory import keep_freed_memory
 
@@ -109,7 +109,7 @@ class Listener:
                 self._keep(said)
                 end.send(KEPT)
             elif self.error is None:
-                self._report(*said)
+                self._report(EpochDone(*said))
         except Exception as error:  # it is for who asked for the pretraining
             self.error = self.error or error
             self.end_processes()
@@ -125,7 +125,7 @@ def _rank(fabric: Fabric, job: Job, ends: Sequence[Connection]) -> None:
         host.recv()
 
     try:
-        outcome = run_job(fabric, job, lambda *values: host.send(values), keep)
+        outcome = run_job(fabric, job, lambda done: host.send(tuple(done)), keep)
     except Exception as error:
         host.send(pickle.dumps(error))
         raise

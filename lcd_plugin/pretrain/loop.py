@@ -21,7 +21,15 @@ from lcd_plugin.pretrain.batch_norm import CALIBRATION_RECORDS, calibrate_batch_
 from lcd_plugin.pretrain.checkpoint import Progress, load_checkpoint, save_checkpoint
 from lcd_plugin.pretrain.device import synchronise
 from lcd_plugin.pretrain.draws import Purpose, derive_seed, draw_epoch
-from lcd_plugin.pretrain.job import HowComputed, Job, Keep, PretrainOutcome, Report, Snapshot
+from lcd_plugin.pretrain.job import (
+    EpochDone,
+    HowComputed,
+    Job,
+    Keep,
+    PretrainOutcome,
+    Report,
+    Snapshot,
+)
 from lcd_plugin.pretrain.memory import enough_memory, peak_memory_mb, reset_peak_memory
 from lcd_plugin.pretrain.placement import choose_source
 from lcd_plugin.pretrain.settings import ViewSettings
@@ -195,7 +203,8 @@ class _Loop:
             | {"seconds": self._phases.seconds["steps"]}
         )
         if self._fabric.is_global_zero:
-            self._report(epoch, self._job.settings.epochs, means["loss"])
+            epochs = self._job.settings.epochs
+            self._report(EpochDone(epoch, epochs, means["loss"], self.records_per_s))
 
     def _take_snapshot(self, epoch: int, share: float) -> None:
         device, updates = self._fabric.device, epoch * self._per_epoch

@@ -276,7 +276,7 @@ class TestSnapshots:
         )
 
         def interrupt(event: CellEvent) -> None:
-            if event.status == "progress" and "epoch 3/" in event.message:
+            if event.epoch and event.epoch.epoch == 3:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -18,7 +18,7 @@ from lcd_plugin.errors import ConfigError
 from lcd_plugin.methods.base import Method, StepOutput
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import PretrainOutcome
+from lcd_plugin.pretrain.job import EpochDone, PretrainOutcome, Report
 from lcd_plugin.pretrain.settings import PretrainSettings, ViewSettings
 from lcd_plugin.pretrain.step import lr_factor
 
@@ -49,7 +49,7 @@ def _run(
     train: bool = True,
     precision: Any = "fp32",
     views: ViewSettings | None = None,
-    progress: Callable[[int, int, float], None] = lambda *_: None,
+    progress: Report = lambda done: None,
     **settings: Any,
 ) -> PretrainOutcome:
     return pretrain(
@@ -119,10 +119,8 @@ class TestSeed:
 class TestTraining:
     @pytest.mark.parametrize("name", PRETRAINING)
     def test_history_has_a_row_an_epoch(self, name: str, signals: np.ndarray) -> None:
-        seen: list[tuple[int, int, float]] = []
-        outcome = _run(
-            _build(name), signals, epochs=3, progress=lambda *report: seen.append(report)
-        )
+        seen: list[EpochDone] = []
+        outcome = _run(_build(name), signals, epochs=3, progress=seen.append)
         rows = outcome.history
         assert [row["epoch"] for row in rows] == [1, 2, 3]
         assert [row["updates"] for row in rows] == [5, 10, 15]
@@ -131,7 +129,8 @@ class TestTraining:
         assert all(0 < row["embedding_std"] <= 1 for row in rows)
         assert all(1 <= row["effective_rank"] < len(signals) for row in rows)
         assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
-        assert seen == [(row["epoch"], 3, row["loss"]) for row in rows]
+        assert [done[:3] for done in seen] == [(row["epoch"], 3, row["loss"]) for row in rows]
+        assert seen[-1].records_per_s == outcome.records_per_s
         assert all(row["learning_rate"] == pytest.approx(1e-3) for row in rows)
 
     def test_terms_of_the_method_are_in_the_history(self, signals: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from lcd_plugin.methods.base import Method, StepOutput
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain import loop
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import PretrainOutcome
+from lcd_plugin.pretrain.job import EpochDone, PretrainOutcome
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
@@ -98,8 +98,8 @@ def _run(
 ) -> PretrainOutcome:
     """A pretraining, or one that fails in an epoch, before that epoch's checkpoint."""
 
-    def progress(epoch: int, epochs: int, loss: float) -> None:
-        if epoch == stop_in:
+    def progress(done: EpochDone) -> None:
+        if done.epoch == stop_in:
             raise _StopError
 
     return pretrain(

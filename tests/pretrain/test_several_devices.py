@@ -108,7 +108,7 @@ def run(folder, method, devices, checkpoint):
             precision="fp32",
             engine=EngineSettings(devices=devices, checkpoint_s=0),
             checkpoint=folder / checkpoint,
-            progress=lambda *report: reports.append(report),
+            progress=lambda done: reports.append([done.epoch, done.epochs, done.loss]),
             snapshots=(0.3, 0.6),
             keep=keep,
         )

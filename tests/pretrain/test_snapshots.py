@@ -20,7 +20,7 @@ from lcd_plugin.methods.base import Method, StepOutput
 from lcd_plugin.plugins import METHODS
 from lcd_plugin.pretrain import loop
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import Keep, PretrainOutcome, Snapshot
+from lcd_plugin.pretrain.job import EpochDone, Keep, PretrainOutcome, Snapshot
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 from lcd_plugin.pretrain.snapshots import check_shares, snapshot_epochs
 
@@ -100,8 +100,8 @@ def _run(
 ) -> PretrainOutcome:
     """A pretraining, or one that fails at the end of an epoch."""
 
-    def progress(epoch: int, epochs: int, loss: float) -> None:
-        if epoch == stop_in:
+    def progress(done: EpochDone) -> None:
+        if done.epoch == stop_in:
             raise _StopError
 
     return pretrain(
