@@ -3,15 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Test processes side by side, one thread each.
+JOBS ?= 2
 
-.PHONY: bench test lint docs clean
+.PHONY: bench test lint docs leaderboard clean
 
 # The default comparison: embedded synthetic ECGs, ends with the leaderboard and the report's path.
 bench: $(STAMP)
 	$(BIN)/lcd-bench run
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -20,6 +22,10 @@ lint: $(STAMP)
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
+
+# The published leaderboards, from the committed results.
+leaderboard: $(STAMP)
+	$(BIN)/python benchmarks/leaderboard.py
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,10 +1,16 @@
-"""Wall-time by phase, on a monotonic clock."""
+"""Wall-time by phase, on a monotonic clock; and what time it is."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+
+
+def now() -> str:
+    """UTC time in ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Phases:

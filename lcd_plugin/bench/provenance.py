@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,6 @@ PACKAGES = (
     "lcd-plugin", "torch", "lightly", "timm", "pytorch-lightning", "scikit-learn", "scipy",
     "numpy", "pandas", "wfdb",
 )  # fmt: skip
-
-
-def now() -> str:
-    """UTC time in ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def provenance(device: torch.device, threads: int) -> dict[str, Any]:

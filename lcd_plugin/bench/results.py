@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lcd_plugin.files import write_whole
+from lcd_plugin.json_number import Number
 
 # Raise it when the meaning of a result changes: older results are then computed anew.
 SCHEMA = 1
@@ -108,8 +109,8 @@ class EvaluateResult(CellResult):
     n_validation: int = 0
     n_test: int = 0
     classes: tuple[str, ...] = ()
-    macro: dict[str, float] = Field(default_factory=dict)
-    validation_macro: dict[str, float] = Field(default_factory=dict)
+    macro: dict[str, Number] = Field(default_factory=dict)
+    validation_macro: dict[str, Number] = Field(default_factory=dict)
     per_class: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     chosen: dict[str, Any] = Field(default_factory=dict)
 
@@ -159,9 +160,3 @@ def pack_arrays(**arrays: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of an npz file; objects, which could execute code, are refused."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

@@ -16,7 +16,7 @@ from lcd_plugin.bench.own_state import AttemptError, attempt
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.pretraining import CHECKPOINT, compute_pretraining
-from lcd_plugin.bench.provenance import now, plugin_origin, provenance
+from lcd_plugin.bench.provenance import plugin_origin, provenance
 from lcd_plugin.bench.results import (
     CellResult,
     EvaluateResult,
@@ -31,6 +31,7 @@ from lcd_plugin.files import write_whole
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.pretrain.job import EpochDone
 from lcd_plugin.pretrain.memory import keep_freed_memory
+from lcd_plugin.timing import now
 
 log = logging.getLogger(__name__)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lcd_plugin.bench.plan import Plan
-from lcd_plugin.bench.provenance import now
 from lcd_plugin.files import write_whole
+from lcd_plugin.timing import now
+
+if TYPE_CHECKING:  # plans are made with torch, which reading them does not need
+    from lcd_plugin.bench.plan import Plan
 
 PLAN = "plan.json"
 

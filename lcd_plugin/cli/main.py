@@ -8,7 +8,10 @@ import typer
 
 from lcd_plugin import __version__
 from lcd_plugin.cli.check_plugin import check_plugin_command
+from lcd_plugin.cli.compare import compare_command
 from lcd_plugin.cli.data import data_app
+from lcd_plugin.cli.embed import embed_command
+from lcd_plugin.cli.explain import explain_command
 from lcd_plugin.cli.list import list_command
 from lcd_plugin.cli.new import new_dataset_command, new_method_command
 from lcd_plugin.cli.plugins import plugins_command
@@ -43,6 +46,9 @@ def _options(
 
 app.command("run")(run_command)
 app.command("report")(report_command)
+app.command("compare")(compare_command)
+app.command("embed")(embed_command)
+app.command("explain")(explain_command)
 app.command("list")(list_command)
 app.command("plugins")(plugins_command)
 app.command("check-plugin")(check_plugin_command)

@@ -2,91 +2,202 @@
 
 from __future__ import annotations
 
-import math
+import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from rich import box
+from rich.box import Box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lcd_plugin.report.exports import (
+from lcd_plugin.report.exports.tables import (
+    best_and_tied,
+    factors_of,
     not_beating_random,
-    rank_head,
+    number_text,
     rank_text,
     ranked,
     seeds_text,
+    short_factor,
     tables,
 )
-from lcd_plugin.report.figures import series_names, words
-from lcd_plugin.report.model import Leaderboard, Row
+from lcd_plugin.report.figures import has_interval, place_of, series_names, words
+from lcd_plugin.report.model import LabelFactor, Leaderboard, Place, Row
+from lcd_plugin.report.options import Scores
+from lcd_plugin.report.plain_text import one_line
 
-# With more label fractions than these there is no room for the speed, nor for any interval but that
-# of the largest fraction.
-FULL = 3
+PIPED = 100  # columns where there is no terminal to ask, so that they are the same everywhere
+PROSE = 100  # columns of a sentence; longer lines are hard to read
+NAME = 30  # columns that a long name may have before anything else makes room for it
+GAP = 2
+
+# A line below the head and nothing else, in characters that every terminal has.
+RULED = Box("    \n    \n -- \n" + "    \n" * 5, ascii=True)
+MARKS = {"best": "*", "tied": "~", None: " "}
+LEGEND = (
+    "* best of a column; ~ cannot be told apart from it; = cannot be told apart from another; ^ "
+    "baseline (paired permutation test over patients, Holm, for these encoders and label subsets). "
+    "Interval: 95 %, bootstrap over patients. Time: pretraining. The report has the other metrics, "
+    "all intervals and the scores by class."
+)
 
 
-def print_board(board: Leaderboard) -> None:
-    """Print a table for every comparison, and what a reader must know beside it, on stdout."""
-    # Without a terminal there is no width to keep to, and none to wrap at.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100, highlight=False)
-    if not board.rows:
-        console.print("There are no results yet.")
+@dataclass(frozen=True)
+class _Column:
+    """A column of numbers.
+
+    Attributes:
+        head: its title, of two lines.
+        cells: by line.
+        called: what it holds, to be named where there is no room for it.
+        needed: columns with a lower number make room first.
+    """
+
+    head: tuple[str, str]
+    cells: Mapping[Place, str]
+    called: str
+    needed: float
+
+    @property
+    def width(self) -> int:
+        return max(map(len, (*self.head, *self.cells.values())))
+
+    def even(self, cell: str) -> str:
+        return cell.rjust(self.width)
+
+
+def print_board(board: Leaderboard, scores: Scores = Scores.fraction) -> None:
+    """Print a table for every comparison, and what a reader must know beside it, on stdout.
+
+    Nothing is cut: a column that has no room is named below its table, and a long name goes on
+    in the next line (where the output is piped, its table is wider).
+    """
+    piped = not sys.stdout.isatty()
+    console = _console(PIPED if piped and "COLUMNS" not in os.environ else None)
     for title, rows in tables(board):
-        console.print(_table(title, rows))
-        first = rows[0]
-        console.print(
-            f"{seeds_text(rows)}, {first.n_test} test records, 95 % bootstrap interval over "
-            f"patients; = cannot be told apart from another (paired permutation test over "
-            f"patients, Holm; of these encoders and label subsets)",
-            style="dim",
+        _say(title, console, "bold")
+        factors = factors_of(board, rows)
+        left_out = _print_table(rows, factors, scores, console, piped)
+        largest = max(row.label_fraction for row in rows)
+        said = (
+            f"{seeds_text(rows)}, {rows[0].n_test} test records, ranks at {words.share(largest)} "
+            f"of the labels"
         )
+        _say(said + _factors_said(factors), console, "dim")
+        if left_out:
+            _say(f"No room for: {', '.join(left_out)}; they are in the report.", console, "dim")
         behind = not_beating_random(rows)
         if behind:
-            console.print(
-                Text(f"Not shown to be better than a random encoder: {', '.join(behind)}")
-            )
+            _say(f"Not shown to be better than a random encoder: {', '.join(behind)}", console)
+        console.print()
+    _say(LEGEND if board.rows else "There are no results yet.", console, "dim")
     for note in board.notes:
-        console.print(Text(f"Note: {note}"))
+        _say(f"Note: {note}", console)
     if board.unfinished:
-        console.print(f"{len(board.unfinished)} cells of the plan have no result; see the report.")
+        said = f"{len(board.unfinished)} cells of the plan have no result; see the report."
+        _say(said, console)
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def _console(width: int | None) -> Console:
+    return Console(file=sys.stdout, width=width, highlight=False)
+
+
+def _say(text: str, console: Console, style: str = "") -> None:
+    console.print(Text(_safe(text, console), style), width=min(console.width, PROSE))
+
+
+def _safe(text: str, console: Console) -> str:
+    """Text in one line of characters that the terminal has."""
+    return one_line(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
+
+
+def _factors_said(factors: Sequence[LabelFactor]) -> str:
+    if not factors:
+        return ""
+    return f"; factor: how many times as many labels {factors[0].baseline} needs for the same score"
+
+
+def _print_table(
+    rows: Sequence[Row],
+    factors: Sequence[LabelFactor],
+    scores: Scores,
+    console: Console,
+    piped: bool,
+) -> list[str]:
+    """Print the table; the columns that there was no room for are returned by name."""
     fractions = sorted({row.label_fraction for row in rows})
+    names, order = series_names(rows), ranked(rows)
+    called = {
+        row.place: _safe(names[row.place], console) + "^" * (row.kind != "pretraining")
+        for row in order
+    }
+    ranks = {row.place: rank_text(row, fractions[-1]) for row in order}
+    columns = _columns(rows, factors, scores)
+    longest = max(map(cell_len, called.values()))
+    fixed = max(map(len, (*ranks.values(), "rank"))) + GAP
+    left_out = []
+    while columns and fixed + min(longest, NAME) + _width(columns) > console.width:
+        least = min(columns, key=lambda column: column.needed)
+        columns.remove(least)
+        left_out.append(least.called)
+    if not piped:  # the name has what is left, and goes on in the next line
+        longest = max(min(longest, console.width - fixed - _width(columns)), len("method"))
+    table = Table(box=RULED, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("\nrank", justify="right", no_wrap=True)
+    table.add_column("\nmethod", overflow="fold", width=max(longest, len("method")))
+    for column in columns:
+        # Made even here, since rich would strip the blank where others have a mark.
+        table.add_column("\n".join(map(column.even, column.head)), no_wrap=True)
+    for row in order:
+        style = "" if row.kind == "pretraining" else "dim"
+        cells = [column.even(column.cells.get(row.place, "")) for column in columns]
+        table.add_row(ranks[row.place], Text(called[row.place], style), *cells)
+    wide = fixed + longest + _width(columns)
+    (console if wide <= console.width else _console(wide)).print(table)
+    return left_out
+
+
+def _width(columns: Sequence[_Column]) -> int:
+    return sum(column.width + GAP for column in columns)
+
+
+def _columns(rows: Sequence[Row], factors: Sequence[LabelFactor], scores: Scores) -> list[_Column]:
+    """All columns of numbers, from left to right."""
+    largest, order = max(row.label_fraction for row in rows), ranked(rows)
+    spans = {
+        row.place: f"{number_text(row.ci_low, scores)}-{number_text(row.ci_high, scores)}"
+        for row in rows
+        if row.label_fraction == largest and has_interval(row)
+    }
+    times = {row.place: f"{row.pretrain_wall_s:,.1f}" for row in order if row.kind != "supervised"}
+    speeds = {row.place: f"{row.records_per_s:,.0f}" for row in order if row.records_per_s}
+    columns = _score_columns(rows, scores)
+    columns.append(_Column(("interval", f"at {words.share(largest)}"), spans, "intervals", 2))
+    if factors:
+        least = min(factor.label_fraction for factor in factors)
+        short = {place_of(f): short_factor(f) for f in factors if f.label_fraction == least}
+        columns.append(_Column(("factor", f"at {words.share(least)}"), short, "label factors", 3))
+    columns.append(_Column(("time", "s/seed"), times, "pretraining time", 5))
+    columns.append(_Column(("", "records/s"), speeds, "records/s", 1))
+    return columns
+
+
+def _score_columns(rows: Sequence[Row], scores: Scores) -> list[_Column]:
+    """A column a label fraction, each score with its mark."""
     labels = {row.label_fraction: row.n_labels for row in rows}
-    table = Table(
-        title=Text(title),
-        box=box.SIMPLE,
-        title_justify="left",
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column(rank_head(rows).replace(" at ", "\nat "), justify="right")
-    table.add_column("method", no_wrap=True)
-    full = fractions if len(fractions) <= FULL else fractions[-1:]
-    for fraction in fractions:
-        unit = " labels" if fraction in full else ""
-        table.add_column(f"{words.share(fraction)}\n{labels[fraction]}{unit}", justify="right")
-    table.add_column("pretraining\ns a seed", justify="right")
-    if full == fractions:
-        table.add_column("records/s", justify="right")
-    names = series_names(rows)
-    by_place = {(row.place, row.label_fraction): row for row in rows}
-    for best in ranked(rows):
-        name = Text(names[best.place], style="" if best.kind == "pretraining" else "dim")
-        scores = [_score(by_place.get((best.place, f)), f in full) for f in fractions]
-        wall = "" if best.kind == "supervised" else f"{best.pretrain_wall_s:.1f}"
-        speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
-        cost = [wall, speed] if full == fractions else [wall]
-        table.add_row(rank_text(best, fractions[-1]), name, *scores, *cost)
-    return table
-
-
-def _score(row: Row | None, full: bool) -> Text:
-    if row is None:
-        return Text("-")
-    mean = f"{row.mean:.3f}"
-    if not full or not math.isfinite(row.ci_low):
-        return Text(mean)
-    return Text.assemble(f"{mean}\n", (f"{row.ci_low:.3f}-{row.ci_high:.3f}", "dim"))
+    fractions, marks = sorted(labels), best_and_tied(rows)
+    columns = []
+    for place, fraction in enumerate(fractions):
+        cells = dict.fromkeys((row.place for row in rows), "- ")
+        for row in rows:
+            if row.label_fraction == fraction:
+                mark = MARKS[marks.get((row.place, fraction))]
+                cells[row.place] = number_text(row.mean, scores) + mark
+        head = f"{words.share(fraction)} ", f"{labels[fraction]} "
+        # The largest fraction is needed most, then the smallest.
+        needed = {0: 6.0, len(fractions) - 1: 7.0}.get(place, 4 + place / len(fractions))
+        columns.append(_Column(head, cells, f"scores at {words.share(fraction)}", needed))
+    return columns

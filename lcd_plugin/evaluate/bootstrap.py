@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 DRAWS = 1000
 INTERVAL = (2.5, 97.5)
@@ -86,6 +86,18 @@ def interval(values: NDArray[np.float64]) -> Interval:
     return Interval(float(low), float(high))
 
 
+def intervals(values: NDArray[np.float64]) -> list[Interval]:
+    """The `interval` of every row, shape (rows, draws); much faster than one by one."""
+    known = ~np.isnan(values).any(axis=1)
+    found = [Interval(float("nan"), float("nan"))] * len(values)
+    ends = np.percentile(values[known], INTERVAL, axis=1)
+    for row, low, high in zip(np.flatnonzero(known), *ends, strict=True):
+        found[row] = Interval(float(low), float(high))
+    for row in np.flatnonzero(~known):
+        found[row] = interval(values[row])
+    return found
+
+
 def score_interval(score: float, values: NDArray[np.float64]) -> Interval:
     """Interval of a score between 0 and 1, symmetric on the logit scale.
 
@@ -100,7 +112,7 @@ def score_interval(score: float, values: NDArray[np.float64]) -> Interval:
     if np.isnan(score) or np.isnan(values).all():
         return Interval(float("nan"), float("nan"))
     centre = _logit(np.array(score))
-    margin = stats.norm.ppf(INTERVAL[1] / 100) * np.nanstd(_logit(values))
+    margin = special.ndtri(INTERVAL[1] / 100) * np.nanstd(_logit(values))
     low, high = special.expit([centre - margin, centre + margin])
     # At 0 and 1 themselves the score lies outside by the clipping.
     return Interval(float(min(low, score)), float(max(high, score)))

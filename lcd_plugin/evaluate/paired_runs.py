@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lcd_plugin.evaluate.metrics import RANKING
 
@@ -41,8 +40,17 @@ def judged_by(run: Predicted, kind: tuple[str, ...]) -> NDArray[np.floating]:
     among their own records (Venkatraman, Biometrics 2000; Bandos et al., Stat Med 2005).
     """
     if kind == RANKING:
-        return np.asarray(stats.rankdata(run.scores, axis=0), dtype=np.float64)
+        return np.stack([mean_ranks(scores) for scores in run.scores.T], axis=1)
     return (run.scores >= run.thresholds).astype(np.float32)
+
+
+def mean_ranks(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks from 1 up, equal scores sharing their mean; shape (records,)."""
+    ordered = np.sort(scores)
+    below = np.searchsorted(ordered, scores, "left")
+    not_above = np.searchsorted(ordered, scores, "right")
+    ranks: NDArray[np.float64] = (below + not_above + 1) / 2
+    return ranks
 
 
 def pairing(a: Sequence[Predicted], b: Sequence[Predicted]) -> Iterator[Share]:

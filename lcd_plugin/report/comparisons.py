@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from lcd_plugin.bench.results import key_of
 from lcd_plugin.report.collect import Scored
@@ -64,10 +65,11 @@ class Table:
 def make_tables(scored: Iterable[Scored]) -> list[Table]:
     """Evaluations by what makes them comparable, in the order in which they first appear."""
     scored = list(scored)
+    known: dict[tuple[Any, ...], str] = {}
     # All that evaluations of one table have in common but the protocol; and the protocols of each
     # that encoders were scored under, whose tables take in training from scratch.
     settings = [
-        (e.cell.dataset, _test_records(e), str(e.cell.task), e.cell.encoder, e.cell.leads)
+        (e.cell.dataset, _test_records(e, known), str(e.cell.task), e.cell.encoder, e.cell.leads)
         for e in scored
     ]
     protocols: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -122,11 +124,19 @@ def data_of(run: Scored) -> str:
     return str(run.result.identity["data"])
 
 
-def _test_records(entry: Scored) -> str:
-    """Hash of whom the test records are of and what they show, whatever their normalisation."""
-    patients = "\n".join(map(str, entry.patients))
-    content = f"{entry.targets.shape}\n{patients}\n".encode() + entry.targets.tobytes()
-    return hashlib.sha256(content).hexdigest()
+def _test_records(entry: Scored, known: dict[tuple[Any, ...], str]) -> str:
+    """Hash of whom the test records are of and what they show, whatever their normalisation.
+
+    Args:
+        entry: the evaluation.
+        known: hashes by what they are of; many evaluations share their arrays.
+    """
+    which = id(entry.patients), id(entry.targets), entry.result.classes
+    if which not in known:
+        names = "\n".join([*map(str, entry.patients), "", *entry.result.classes])
+        content = f"{entry.targets.shape}\n{names}\n".encode()
+        known[which] = hashlib.sha256(content + entry.targets.tobytes()).hexdigest()
+    return known[which]
 
 
 def _lines(entries: list[Scored]) -> dict[Place, list[Scored]]:
@@ -156,8 +166,12 @@ def _place(entry: Scored) -> Place:
 
 
 def _variant(entry: Scored) -> str:
-    """Hash of all settings behind a score but the seeds and the number of labels."""
+    return key_of(settings_behind(entry))[:8]
+
+
+def settings_behind(entry: Scored) -> dict[str, Any]:
+    """All settings behind a score but the seeds and the number of labels."""
     differ = ("seed", "label_seed", "label_fraction", "pretrain_key")
     own = {k: v for k, v in entry.result.identity.items() if k not in differ}
     pretraining = entry.pretraining.identity if entry.pretraining else {}
-    return key_of({"own": own, "pretraining": {**pretraining, "seed": None}})[:8]
+    return {"own": own, "pretraining": {**pretraining, "seed": None}}

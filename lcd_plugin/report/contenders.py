@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,20 +50,38 @@ class Contender:
         """Pretraining seeds."""
         return len({run.cell.seed for run in self.runs})
 
+    @cached_property
+    def macros(self) -> dict[str, Floats]:
+        """Metric -> macro value of every run on the test records, shape (runs,)."""
+        return {metric: macro(values) for metric, values in self.classes.items()}
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Metric -> macro value on the test records, mean over runs."""
+        return {metric: float(values.mean()) for metric, values in self.macros.items()}
+
     def mean(self, metric: str) -> float:
         """Macro value on the test records, mean over runs."""
-        return float(macro(self.classes[metric]).mean())
+        return self.means[metric]
 
     def by_seed(self, metric: str) -> dict[int, Floats]:
         """Macro values of the label subsets of each pretraining seed."""
         values: dict[int, list[float]] = defaultdict(list)
-        for run, value in zip(self.runs, macro(self.classes[metric]), strict=True):
+        for run, value in zip(self.runs, self.macros[metric], strict=True):
             values[run.cell.seed].append(float(value))
         return {seed: np.array(v) for seed, v in values.items()}
 
+    @cached_property
+    def seed_means(self) -> dict[str, dict[int, float]]:
+        """Metric -> pretraining seed -> mean over its label subsets."""
+        return {
+            metric: {seed: float(values.mean()) for seed, values in self.by_seed(metric).items()}
+            for metric in self.classes
+        }
+
     def seed_std(self, metric: str) -> float | None:
         """Spread over pretraining seeds of the means over label subsets; None for one seed."""
-        means = [values.mean() for values in self.by_seed(metric).values()]
+        means = list(self.seed_means[metric].values())
         return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
     def label_seed_std(self, metric: str) -> float | None:
@@ -79,23 +98,23 @@ def contender(place: Place, runs: list[Scored], weights: NDArray[np.float32]) ->
 
     Args:
         place: which line.
-        runs: at one label fraction.
+        runs: at one label fraction, of the same test records.
         weights: how often each record is in each draw, shape (records, draws).
     """
     # Folders are read in any order, and may lack a cell.
     runs = sorted(runs, key=lambda run: (run.cell.seed, label_seed_of(run)))
-    plain = [_values(METRICS, run, None) for run in runs]
-    drawn = [_values(TESTED, run, weights) for run in runs]
-    classes = {metric: np.stack([values[metric][0] for values in plain]) for metric in METRICS}
+    scores = np.stack([run.scores for run in runs])
+    thresholds = np.stack([run.thresholds for run in runs])
+    targets = runs[0].targets
+    plain = per_class_many(METRICS, targets, scores, thresholds)
+    drawn = per_class_many(TESTED, targets, scores, thresholds, weights)
     # A draw may miss a rare class altogether; its mean is then over the others.
-    draws = {m: np.mean([macro(values[m]) for values in drawn], axis=0) for m in TESTED}
-    return Contender(place, runs, classes, draws)
-
-
-def _values(
-    metrics: Sequence[str], run: Scored, weights: NDArray[np.float32] | None
-) -> dict[str, Floats]:
-    return per_class_many(metrics, run.targets, run.scores, run.thresholds, weights)
+    return Contender(
+        place,
+        runs,
+        classes={metric: values[:, 0] for metric, values in plain.items()},
+        draws={metric: macro(values).mean(axis=0) for metric, values in drawn.items()},
+    )
 
 
 def best_first(contenders: Iterable[Contender], metric: str) -> list[Contender]:

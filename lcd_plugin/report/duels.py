@@ -7,12 +7,12 @@ from itertools import combinations
 
 import numpy as np
 
-from lcd_plugin.evaluate.bootstrap import Interval, interval
+from lcd_plugin.evaluate.bootstrap import Interval, intervals
 from lcd_plugin.evaluate.metrics import TESTED
 from lcd_plugin.evaluate.paired_runs import Predicted
-from lcd_plugin.evaluate.permutation import PERMUTATIONS, holm, permutation_p_values
+from lcd_plugin.evaluate.permutation import SwapTests, holm, permutation_tests
 from lcd_plugin.report.comparisons import label_seed_of
-from lcd_plugin.report.contenders import Contender, Floats, baselines_of, best_first
+from lcd_plugin.report.contenders import Contender, baselines_of, best_first
 from lcd_plugin.report.model import Place
 
 # Corrected p-values below it tell two lines apart.
@@ -69,37 +69,44 @@ def all_duels(contenders: list[Contender]) -> dict[str, list[Duel]]:
         [Predicted(r.scores, r.thresholds, (r.cell.seed, label_seed_of(r))) for r in c.runs]
         for c in contenders
     ]
-    p_values = permutation_p_values(PERMUTATIONS, first.targets, first.patients, lines)
-    return {metric: _duels(contenders, metric, p_values[metric]) for metric in TESTED}
+    tests = permutation_tests(TESTED, first.targets, first.patients, lines)
+    return {metric: _duels(contenders, metric, tests[metric]) for metric in TESTED}
 
 
-def _duels(contenders: list[Contender], metric: str, p_values: Floats) -> list[Duel]:
-    place = {c.place: i for i, c in enumerate(contenders)}
+def _duels(contenders: list[Contender], metric: str, tests: SwapTests) -> list[Duel]:
+    number = {c.place: i for i, c in enumerate(contenders)}
     pairs = list(combinations(best_first(contenders, metric), 2))
-    raw = [_p(a, b, metric, p_values[place[a.place], place[b.place]]) for a, b in pairs]
+    raw = [_p(a, b, metric, tests, (number[a.place], number[b.place])) for a, b in pairs]
+    bounds = intervals(np.stack([a.draws[metric] - b.draws[metric] for a, b in pairs]))
     return [
         Duel(
             a.place,
             b.place,
             difference := a.mean(metric) - b.mean(metric),
-            interval(a.draws[metric] - b.draws[metric]),
+            own,
             _seed_std(a, b, metric),
             p,
             float(p_holm),
             a.place if p_holm < LEVEL and difference != 0 else None,
         )
-        for (a, b), p, p_holm in zip(pairs, raw, holm(raw), strict=True)
+        for (a, b), own, p, p_holm in zip(pairs, bounds, raw, holm(raw), strict=True)
     ]
 
 
-def _p(a: Contender, b: Contender, metric: str, p: float) -> float:
-    """The p-value; 1 where a line has no number, which nothing can be said of."""
-    return float(p) if np.isfinite(a.mean(metric) - b.mean(metric)) else 1.0
+def _p(a: Contender, b: Contender, metric: str, tests: SwapTests, place: tuple[int, int]) -> float:
+    """The p-value; 1 where there is nothing that it could be said of.
+
+    That is where a line has no number, or where the difference and what was tested in its place
+    have opposite signs, as they can where thresholds of the two are far apart.
+    """
+    difference = a.mean(metric) - b.mean(metric)
+    unknown = not np.isfinite(difference) or difference * tests.sums[place] < 0
+    return 1.0 if unknown else float(tests.p[place])
 
 
 def _seed_std(a: Contender, b: Contender, metric: str) -> float | None:
-    of_a, of_b = a.by_seed(metric), b.by_seed(metric)
-    differences = [of_a[seed].mean() - of_b[seed].mean() for seed in of_a if seed in of_b]
+    of_a, of_b = a.seed_means[metric], b.seed_means[metric]
+    differences = [of_a[seed] - of_b[seed] for seed in of_a if seed in of_b]
     return float(np.std(differences, ddof=1)) if len(differences) > 1 else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lcd_plugin.bench.provenance import now
+from threadpoolctl import threadpool_limits
+
+from lcd_plugin.data.parallel import in_order
 from lcd_plugin.evaluate.bootstrap import DRAWS, patient_weights
 from lcd_plugin.evaluate.metrics import METRICS
 from lcd_plugin.report.collect import Collected, Scored, collect
@@ -23,6 +23,7 @@ from lcd_plugin.report.notes import class_notes, machine_notes, seed_notes
 from lcd_plugin.report.rank_summary import rank_summaries
 from lcd_plugin.report.rows import make_row
 from lcd_plugin.report.speed import machines_of, speed_curves
+from lcd_plugin.timing import now
 
 
 def build_leaderboard(outs: list[Path]) -> Leaderboard:
@@ -84,21 +85,13 @@ class _Judged:
 
 
 def _judge(tables: list[Table]) -> list[_Judged]:
-    """All comparisons, several at a time: most of the work is NumPy's, outside Python's lock."""
-    with ThreadPoolExecutor(_cores()) as pool:
-        waiting = [
-            {fraction: pool.submit(_compare, table.at(fraction)) for fraction in table.fractions}
-            for table in tables
-        ]
-        return [
-            _judged(table, {fraction: future.result() for fraction, future in futures.items()})
-            for table, futures in zip(tables, waiting, strict=True)
-        ]
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """All comparisons, several at a time."""
+    lines = [table.at(fraction) for table in tables for fraction in table.fractions]
+    compared = in_order(_compare, ((own,) for own in lines), len(lines))
+    return [
+        _judged(table, {fraction: next(compared) for fraction in table.fractions})
+        for table in tables
+    ]
 
 
 def _compare(lines: dict[Place, list[Scored]]) -> tuple[list[Contender], dict[str, list[Duel]]]:
@@ -106,8 +99,10 @@ def _compare(lines: dict[Place, list[Scored]]) -> tuple[list[Contender], dict[st
     first = next(iter(lines.values()))[0]
     # The same draws at every fraction, so that label factors are paired too.
     weights = patient_weights(first.patients, first.targets, DRAWS)
-    contenders = [contender(place, runs, weights) for place, runs in lines.items()]
-    return contenders, all_duels(contenders)
+    # There are as many processes as cores, so that no matrix product needs more than one.
+    with threadpool_limits(1):
+        contenders = [contender(place, runs, weights) for place, runs in lines.items()]
+        return contenders, all_duels(contenders)
 
 
 def _judged(

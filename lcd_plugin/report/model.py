@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lcd_plugin.errors import DataError
+from lcd_plugin.json_number import Number
 
 METRIC_TITLES = {
     "auroc": "macro AUROC",
@@ -98,10 +102,10 @@ class Row(_Document):
     label_fraction: float
     n_labels: int
     metric: str
-    mean: float
+    mean: Number
     validation_mean: float | None = None
-    ci_low: float
-    ci_high: float
+    ci_low: Number
+    ci_high: Number
     seed_std: float | None
     label_seed_std: float | None = None
     n_seeds: int
@@ -110,10 +114,10 @@ class Row(_Document):
     tied_with: tuple[str, ...]
     beats_random: bool | None
     compared_random: str | None = None
-    mean_without_rare: float
+    mean_without_rare: Number
     rare_classes: tuple[str, ...]
-    per_class: dict[str, float]
-    pretrain_wall_s: float
+    per_class: dict[str, Number]
+    pretrain_wall_s: Number
     records_per_s: float | None
     updates: int | None
     peak_memory_mb: float | None
@@ -154,12 +158,12 @@ class Pair(_InComparison):
     metric: str
     a: str
     b: str
-    difference: float
-    ci_low: float
-    ci_high: float
+    difference: Number
+    ci_low: Number
+    ci_high: Number
     seed_std: float | None = None
-    p: float
-    p_holm: float
+    p: Number
+    p_holm: Number
 
 
 class LabelFactor(_InComparison):
@@ -186,9 +190,9 @@ class LabelFactor(_InComparison):
     baseline: str
     label_fraction: float
     n_labels: int
-    factor: float
-    ci_low: float
-    ci_high: float
+    factor: Number
+    ci_low: Number
+    ci_high: Number
     bound: Literal["exact", "more", "less"]
     low_bound: Literal["exact", "more", "less"]
     high_bound: Literal["exact", "more", "less"]
@@ -212,11 +216,11 @@ class SpeedCurve(_InComparison):
     recipe: str
     pretrain_dataset: str
     name: str
-    share: tuple[float, ...]
-    seconds: tuple[float, ...]
-    records: tuple[float, ...]
-    score: tuple[float, ...]
-    seed_std: tuple[float, ...] = ()
+    share: tuple[Number, ...]
+    seconds: tuple[Number, ...]
+    records: tuple[Number, ...]
+    score: tuple[Number, ...]
+    seed_std: tuple[Number, ...] = ()
     n_seeds: int
     machine: str
 
@@ -245,9 +249,9 @@ class AverageRanks(_Document):
     comparisons: tuple[str, ...]
     names: tuple[str, ...]
     left_out: tuple[str, ...] = ()
-    average_rank: tuple[float, ...]
+    average_rank: tuple[Number, ...]
     friedman_p: float | None
-    critical_difference: float
+    critical_difference: Number
 
 
 class UnfinishedCell(_Document):
@@ -314,9 +318,9 @@ class Curve(_Document):
     encoder: str
     dataset: str
     seed: int
-    epoch: tuple[float, ...]
-    loss: tuple[float, ...]
-    embedding_std: tuple[float, ...] = Field(
+    epoch: tuple[Number, ...]
+    loss: tuple[Number, ...]
+    embedding_std: tuple[Number, ...] = Field(
         description="spread of normalised features; 1/sqrt(dim) is healthy, 0 is collapse"
     )
 
@@ -352,3 +356,20 @@ class Leaderboard(_Document):
     notes: tuple[str, ...] = ()
     runs: tuple[RunSource, ...] = ()
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Leaderboard:
+        """The document of a `leaderboard.json`.
+
+        Raises:
+            DataError: the file cannot be read, or holds something else.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+        except ValidationError as error:
+            raise DataError(
+                f"{path} is no leaderboard.json of this version of lcd-bench; make it anew from "
+                f"the results with `lcd-bench report`."
+            ) from error

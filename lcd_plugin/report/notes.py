@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from lcd_plugin.report.comparisons import fraction_of, label_seed_of
+from lcd_plugin.counted import counted
+from lcd_plugin.report.collect import Scored
+from lcd_plugin.report.comparisons import Table, fraction_of, label_seed_of, settings_behind
 from lcd_plugin.report.contenders import Contender
-from lcd_plugin.report.model import DataSummary, Row
+from lcd_plugin.report.differences import differing, flatten, value_text
+from lcd_plugin.report.model import DataSummary, Place, Row
+
+# Settings that a note on lines of one method names.
+SETTINGS = 4
 
 
 def class_notes(rows: Iterable[Row], data: Iterable[DataSummary]) -> list[str]:
@@ -69,6 +75,51 @@ def _label_seed_weights(line: Contender) -> frozenset[tuple[int, Fraction]]:
     """Share of the runs of a line that each label seed has."""
     counts = Counter(label_seed_of(run) for run in line.runs)
     return frozenset((seed, Fraction(n, len(line.runs))) for seed, n in counts.items())
+
+
+def table_notes(tables: Iterable[Table]) -> list[str]:
+    """Datasets with several sets of test records, and methods under several settings."""
+    tables = list(tables)
+    return [*_records_notes(tables), *dict.fromkeys(n for t in tables for n in _settings_notes(t))]
+
+
+def _records_notes(tables: Iterable[Table]) -> Iterator[str]:
+    sets: dict[tuple[str, str], dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
+    for table in tables:
+        for run in (run for runs in table.lines.values() for run in runs):
+            sets[run.cell.dataset, table.task][table.dataset].append(run)
+    for (dataset, task), by_name in sets.items():
+        if len(by_name) > 1:
+            shown = "; ".join(
+                f"{name} has {counted(len(runs[0].patients), 'record')} "
+                f"({', '.join(dict.fromkeys(run.out for run in runs))})"
+                for name, runs in by_name.items()
+            )
+            yield (
+                f"{dataset} / {task}: the results are of {len(by_name)} sets of test records, "
+                f"which cannot be compared with each other: {shown}."
+            )
+
+
+def _settings_notes(table: Table) -> Iterator[str]:
+    variants: dict[Place, dict[str, Scored]] = defaultdict(dict)
+    for place, runs in table.lines.items():
+        if place.method != runs[0].cell.method:
+            variants[place._replace(method=runs[0].cell.method)][place.method] = runs[0]
+    for place, by_name in variants.items():
+        found = differing(
+            flatten(s["pretraining"]) | flatten(s["own"])
+            for s in map(settings_behind, by_name.values())
+        )
+        some = [
+            f"{name} ({', '.join(map(value_text, values))})"
+            for name, values in list(found.items())[:SETTINGS]
+        ]
+        more = len(found) - len(some)
+        yield (
+            f"{', '.join(by_name)}: {place.method} under different settings, each a line of its "
+            f"own: {', '.join(some)}{f', and {more} more' if more else ''}."
+        )
 
 
 def machine_notes(rows: Iterable[Row]) -> list[str]:

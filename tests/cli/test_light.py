@@ -47,3 +47,8 @@ def test_list_json_is_one_document():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     methods = {m["name"] for m in json.loads(done.stdout)["methods"]}
     assert {"lcd", "simclr", "byol", "vicreg", "random", "supervised"} <= methods
+
+
+def test_a_report_loads_no_torch():
+    code = "import lcd_plugin.report.leaderboard, lcd_plugin.report.write"
+    assert not modules_after(code) & {"torch", "lightly", "timm", "lightning_fabric", "sklearn"}

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from lcd_plugin.evaluate.bootstrap import Interval, interval, patient_weights, score_interval
+from lcd_plugin.evaluate.bootstrap import (
+    Interval,
+    interval,
+    intervals,
+    patient_weights,
+    score_interval,
+)
 from lcd_plugin.evaluate.metrics import macro, per_class
 
 
@@ -186,6 +192,17 @@ def test_interval_leaves_undefined_draws_out() -> None:
     assert interval(values) == interval(values[:101])
     assert interval(values).low == pytest.approx(0.025)
     assert interval(values).high == pytest.approx(0.975)
+
+
+def test_intervals_of_many_rows_are_those_one_by_one() -> None:
+    values = np.random.default_rng(0).random((5, 200))
+    values[1, :7] = np.nan
+    values[3] = np.nan
+    for rows in (values, values[[1, 3]], values[:1]):
+        np.testing.assert_array_equal(
+            [(own.low, own.high) for own in intervals(rows)],
+            [(own.low, own.high) for own in map(interval, rows)],
+        )
 
 
 class TestScoreInterval:

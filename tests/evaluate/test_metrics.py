@@ -154,6 +154,23 @@ def test_metrics_computed_together_are_those_computed_apart() -> None:
         np.testing.assert_array_equal(values, apart)
 
 
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("draws", [3, 2000])
+def test_runs_computed_together_are_those_computed_apart(ties: bool, draws: int) -> None:
+    """Also where there are more draws than are computed together."""
+    targets, _ = _records(1, n=900)
+    targets[:, 1] = 0  # a class that nothing is known of
+    scores = np.stack([_records(seed, ties, n=900)[1] for seed in range(3)])
+    thresholds = np.random.default_rng(0).random((3, 3))
+    weights = _weights(1, len(targets), draws)
+    together = per_class_many(METRICS, targets, scores, thresholds, weights)
+    for metric, values in together.items():
+        assert values.shape == (3, draws, 3)
+        for run in range(3):
+            apart = per_class(metric, targets, scores[run], thresholds[run], weights[:, -2:])
+            np.testing.assert_allclose(values[run, -2:], apart, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize(("metric", "expected"), [("auroc", 0.5), ("auprc", 0.6)])
 def test_a_score_without_information(metric: str, expected: float) -> None:
     targets = np.array([[0], [1], [0], [1], [1]], np.int8)

@@ -145,7 +145,7 @@ def test_a_method_pretrained_on_what_is_scored_is_called_by_its_name(runs: Any, 
     scores = {"lcd": [runs.noisy(1.0, 1)], "random": [runs.noisy(0.0, 2)]}
     folders = [
         runs.write(scores, "a", source=source),
-        runs.write(scores, "b", targets=runs.TARGETS[:, ::-1]),
+        runs.write(scores, "b", targets=runs.TARGETS[:, ::-1], data="d2"),
     ]
     for outs in (folders[:1], folders):
         board = build_leaderboard(outs)
@@ -377,7 +377,7 @@ class TestLinesWithoutAllLabels:
         assert [cells[1][0], cells[2][0]] == ["1=", "1="]
         assert cells[3][:2] == ["-", "vicreg"]
         vicreg = next(r for r in board.rows if r.method == "vicreg" and r.metric == "auroc")
-        assert f"{vicreg.mean:.3f} [" in cells[3][2]
+        assert f"**{vicreg.mean:.3f}** [" in cells[3][2]  # the best at this fraction
         assert cells[3][3] == "-"
 
     def test_and_so_in_the_terminal(self, board: Leaderboard, capsys: pytest.CaptureFixture[str]):
@@ -556,7 +556,7 @@ def test_a_missing_or_spoilt_cell_is_named_and_the_rest_shown(runs: Any):
     (second / "predictions.npz").write_bytes(b"nonsense")
     board = build_leaderboard([out])
     assert board.rows == ()
-    assert [cell.status for cell in board.unfinished] == ["missing", "missing"]
+    assert {cell.status for cell in board.unfinished} == {"missing", "unreadable"}
     assert "no results yet" in to_markdown(board)
 
 

@@ -58,6 +58,10 @@ class RunWriter:
         protocol: str = "linear",
         snapshots: Mapping[str, Sequence[Mapping[float, np.ndarray]]] | None = None,
         wall_s: float = 10.0,
+        first_seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
+        origin: Mapping[str, Any] | None = None,
+        summaries: Sequence[Mapping[str, Any]] = (),
     ) -> Path:
         """Write a run at one label fraction.
 
@@ -66,22 +70,26 @@ class RunWriter:
             protocol: of the probe; `supervised` is `scratch`, or `scratch-paper` where the
                 protocol is the paper's.
             snapshots: method -> for each seed the scores after shares of the budget.
-            wall_s: seconds of the pretraining of seed 0; each seed takes one more.
+            wall_s: seconds of the pretraining of the first seed; each seed takes one more.
+            first_seed: of the seeds, which are counted up from it.
+            settings: more of the identities, such as versions.
+            origin: more of the provenance.
+            summaries: of the data, for the plan.
         """
         out = self.folder / name
         targets = self.TARGETS if targets is None else targets
         patients = self.PATIENTS if patients is None else patients
         scratch = "scratch-paper" if protocol.endswith("-paper") else "scratch"
-        provenance = {"machine": {"name": machine}, "finished": "2026-01-01"}
+        provenance = {"machine": {"name": machine}, "finished": "2026-01-01"} | dict(origin or {})
         pretrain: list[SavedCell] = []
         evaluate: list[SavedCell] = []
 
         def evaluation(
-            common: dict[str, Any], settings: dict[str, Any], score: np.ndarray, label_seed: int,
+            common: dict[str, Any], behind: dict[str, Any], score: np.ndarray, label_seed: int,
             trained: SavedCell, snapshot: float | None = None,
         ) -> None:  # fmt: skip
             own = scratch if common["kind"] == "supervised" else protocol
-            identity = settings | {
+            identity = behind | {
                 "task": "t", "label_fraction": fraction, "leads": leads,
                 "label_seed": label_seed, "pretrain_key": trained.key, "protocol": own,
             } | ({} if snapshot is None else {"snapshot": snapshot})  # fmt: skip
@@ -104,22 +112,23 @@ class RunWriter:
 
         for method, seeds in scores.items():
             kind = method if method in ("random", "supervised") else "pretraining"
-            for seed, by_label_seed in enumerate(seeds):
+            for nth, by_label_seed in enumerate(seeds):
+                seed = first_seed + nth
                 common = {
                     "method": method, "kind": kind, "encoder": "e", "dataset": dataset,
                     "seed": seed, "recipe": recipe,
                 }  # fmt: skip
-                settings = {
+                behind = dict(settings or {}) | {
                     "method": method, "seed": seed, "data": data, "gamma": gamma,
                     "dataset": dataset,
                 }  # fmt: skip
-                settings |= {"source": source} if kind != "supervised" else {}
+                behind |= {"source": source} if kind != "supervised" else {}
                 under_way = (snapshots or {}).get(method, ())
-                shares = list(under_way[seed]) if under_way else []
-                trained = settings | {"pretrain": {"batch_size": BATCH}}
+                shares = list(under_way[nth]) if under_way else []
+                trained = behind | {"pretrain": {"batch_size": BATCH}}
                 cell = SavedCell(key=key_of(trained), title=f"pretrain {method}", **common)
                 pretrain.append(cell)
-                seconds = wall_s + seed
+                seconds = wall_s + nth
                 result = PretrainResult(
                     key=cell.key, identity=trained, phases={"steps": seconds},
                     records_per_s=100.0, updates=UPDATES, provenance=provenance,
@@ -136,13 +145,13 @@ class RunWriter:
                 write_result(out / "pretrain" / cell.key, result, {"history.csv": history})
                 several = by_label_seed if isinstance(by_label_seed, list) else None
                 for i, score in enumerate(several or [by_label_seed]):
-                    evaluation(common, settings, score, i if several else seed, cell)
+                    evaluation(common, behind, score, i if several else seed, cell)
                 for share in shares:
-                    score = under_way[seed][share]
-                    evaluation(common, settings, score, 0 if several else seed, cell, share)
+                    score = under_way[nth][share]
+                    evaluation(common, behind, score, 0 if several else seed, cell, share)
         plan = SavedPlan(
             suite="s", created="now", protocols=(protocol,), pretrain=tuple(pretrain),
-            evaluate=tuple(evaluate), unavailable={}, data=(),
+            evaluate=tuple(evaluate), unavailable={}, data=tuple(map(dict, summaries)),
             recipes={recipe: {"gamma": gamma}} if recipe else {},
         )  # fmt: skip
         save_plan(out, plan)

@@ -19,6 +19,7 @@ from lcd_plugin.report.figures.looks import (
     series_of,
 )
 from lcd_plugin.report.figures.merit import lower_is_better, merit
+from lcd_plugin.report.figures.phases import PhaseLine, ordered_phases, phases_figure
 from lcd_plugin.report.figures.ranks import rank_groups, ranks_figure
 from lcd_plugin.report.figures.speed import speed_figure
 
@@ -26,6 +27,7 @@ __all__ = [
     "LEARNED",
     "ClassTable",
     "Look",
+    "PhaseLine",
     "Series",
     "TrainingPanel",
     "assign_looks",
@@ -38,7 +40,9 @@ __all__ = [
     "interval_bar",
     "lower_is_better",
     "merit",
+    "ordered_phases",
     "pareto_front",
+    "phases_figure",
     "place_of",
     "rank_groups",
     "ranks_figure",

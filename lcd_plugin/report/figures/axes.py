@@ -13,15 +13,13 @@ from lcd_plugin.report.figures.intervals import has_interval
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import Row
 
-NARROW = 420.0  # below this width (a phone) labels are shorter and margins smaller
-LABEL_GAP = 15.0  # between the names of two lines, in pixels
+LABEL_GAP = 14.5  # between the names of two lines, in pixels
 
 
 @dataclass(frozen=True)
 class Frame:
     """The plotting area inside a figure, in pixels."""
 
-    width: float
     height: float
     left: float
     right: float
@@ -29,13 +27,17 @@ class Frame:
     bottom: float
 
 
-def frame_with_names(width: float, series: Sequence[Series]) -> Frame:
+def frame() -> Frame:
+    """The plotting area of a figure whose names stand inside it."""
+    return Frame(height=270, left=38, right=svg.WIDTH - 10, top=24, bottom=222)
+
+
+def frame_with_names(series: Sequence[Series]) -> Frame:
     """The plotting area, with a right margin for the names at the ends of the lines."""
     longest = max(len(one.label) for one in series)
-    wide = min(max(104.0, longest * svg.CHARACTER + 20), 180.0)
-    margin = 90.0 if width < NARROW else wide
-    height = max(330.0, LABEL_GAP * len(series) + 90)
-    return Frame(width, height, 42, width - margin, 26, height - 52)
+    margin = min(max(72.0, longest * svg.CHARACTER + 18), 124.0)
+    height = max(270.0, LABEL_GAP * len(series) + 84)
+    return Frame(height, 38, svg.WIDTH - margin, 24, height - 50)
 
 
 def drawable(row: Row) -> bool:
@@ -70,9 +72,8 @@ def score_axis(scale: svg.Scale, frame: Frame, title: str) -> Markup:
 def whisker(x: float, low: float, high: float, scale: svg.Scale) -> Markup:
     """An interval as an upright line with short ends."""
     ends = scale(low), scale(high)
-    parts = [svg.line(x, ends[0], x, ends[1], "whisker")]
-    parts += [svg.line(x - 2.5, y, x + 2.5, y, "whisker") for y in ends]
-    return Markup("").join(parts)
+    caps = "".join(f"M{x - 2:.1f} {y:.1f}h4" for y in ends)
+    return svg.path(f"M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}{caps}", "whisker")
 
 
 def name_at_end(name: str, at: tuple[float, float], label_y: float, frame: Frame) -> Markup:
@@ -84,8 +85,8 @@ def name_at_end(name: str, at: tuple[float, float], label_y: float, frame: Frame
         label_y: height of the name, off those of other lines (`svg.spread`).
         frame: the plotting area.
     """
-    start = frame.right + 16
-    leader = [(at[0] + 7, at[1]), (frame.right + 2, label_y), (start - 4, label_y)]
-    room = int((frame.width - start) / svg.CHARACTER)
+    start = frame.right + 15
+    leader = [(at[0] + 6, at[1]), (frame.right + 2, label_y), (start - 4, label_y)]
+    room = int((svg.WIDTH - start) / svg.CHARACTER)
     label = svg.text(start, label_y + 4, words.shorten(name, room), "name")
     return svg.polyline(leader, "leader") + label

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from lcd_plugin.report.figures import svg, words
+from lcd_plugin.report.figures import axes, svg, words
 from lcd_plugin.report.figures.axes import (
     Frame,
     drawable,
@@ -21,6 +21,8 @@ from lcd_plugin.report.figures.merit import merit
 from lcd_plugin.report.figures.places import Box, place_names
 from lcd_plugin.report.figures.times import time_axis, time_ticks
 from lcd_plugin.report.model import Row
+
+LONGEST = 16  # characters of a name
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -44,7 +46,6 @@ def cost_front(rows: Sequence[Row]) -> list[int]:
 def cost_figure(
     rows: Sequence[Row],
     looks: Mapping[str, Look],
-    width: float = 540,
     of: Sequence[Row] | None = None,
 ) -> str:
     """Draws score against pretraining wall-time and the Pareto front.
@@ -52,7 +53,6 @@ def cost_figure(
     Args:
         rows: one row a method: one dataset, task, encoder, protocol, fraction, metric, machine.
         looks: colour and marker by method.
-        width: of the drawing in pixels; below 420 it is laid out for a phone.
         of: all rows of the comparison, which names and markers follow from; None is `rows`.
 
     Returns:
@@ -61,28 +61,30 @@ def cost_figure(
     shown = [row for row in rows if drawable(row)]
     if not shown:
         return ""
-    height = 330.0
-    frame = Frame(width, height, 42, width - 14, 26, height - 52)
+    frame = axes.frame()
     x = time_axis([row.pretrain_wall_s for row in shown], frame)
     y = score_scale(row_values(shown), frame)
     series = series_of(of or rows, looks)
     drawn_as = [series[row.place] for row in shown]
     at = [(x(row.pretrain_wall_s), y(row.mean)) for row in shown]
+    front = cost_front(shown)
     spans = [
         (px - 2, y(row.ci_high), px + 2, y(row.ci_low))
-        for (px, _), row in zip(at, shown, strict=True)
-        if has_interval(row)
+        for (px, _), row, one in zip(at, shown, drawn_as, strict=True)
+        if has_interval(row) and not one.quiet
     ]
-    names = [words.shorten(one.label, 18) for one in drawn_as]
-    boxes = place_names(names, at, spans, frame)
-    front = cost_front(shown)
+    # Quiet lines stay without a name, unless nothing cheaper is as good.
+    named = [i for i, one in enumerate(drawn_as) if i in front or not one.quiet]
+    names = [words.shorten(drawn_as[i].label, LONGEST) for i in named]
+    boxes = dict(zip(named, place_names(names, at, named, spans, frame), strict=True))
     parts = [_stairs([at[index] for index in front], frame)]
-    for index, (row, one, box) in enumerate(zip(shown, drawn_as, boxes, strict=True)):
-        parts.append(_point(row, one, at[index], y, box, index in front))
+    # Quiet ones first, so that the others are drawn over them.
+    for index in sorted(range(len(shown)), key=lambda i: not drawn_as[i].quiet):
+        row, one = shown[index], drawn_as[index]
+        parts.append(_point(row, one, at[index], y, boxes.get(index), index in front))
     title = words.metric_with_sense(shown[0].metric)
     return svg.drawing(
-        width,
-        height,
+        frame.height,
         f"{title} against wall-time for {words.listing(one.name for one in drawn_as)}. "
         "The numbers are in the table below the figure.",
         score_axis(y, frame, title),
@@ -99,26 +101,35 @@ def _stairs(points: Sequence[tuple[float, float]], frame: Frame) -> Markup:
     return svg.polyline([*path, (frame.right, path[-1][1])], "front")
 
 
+def _leader(at: tuple[float, float], box: Box) -> list[Markup]:
+    """A thin line to a name that is not right beside its point."""
+    middle = (box[1] + box[3]) / 2
+    if abs(middle - at[1]) < 14:
+        return []
+    side = box[0] - 2 if box[0] > at[0] else box[2] + 2
+    return [svg.polyline([at, (side, middle)], "leader")]
+
+
 def _point(
     row: Row,
     series: Series,
     at: tuple[float, float],
     y: svg.Scale,
-    box: Box,
+    box: Box | None,
     on_front: bool,
 ) -> Markup:
+    """One line: interval, ring of the front, marker and, where there is a box for it, its name."""
     tip = (
         f"{series.name}: {words.score_with_interval(row)} "
         f"for {words.duration(row.pretrain_wall_s)}" + (", on the Pareto front" * on_front)
     )
-    look, label = series.look, words.shorten(series.label, 18)
-    ring = [svg.element("circle", cx=at[0], cy=at[1], r=8.5, class_="ring")] if on_front else []
-    span = [whisker(at[0], row.ci_low, row.ci_high, y)] if has_interval(row) else []
-    return svg.element(
-        "g",
-        *span,
-        *ring,
-        svg.marker(look, *at, radius=4.8, tip=tip),
-        svg.text(box[0], box[3] - 4, label, "name"),
-        class_=f"series {look.css}",
-    )
+    parts = []
+    if has_interval(row) and not series.quiet:
+        parts.append(whisker(at[0], row.ci_low, row.ci_high, y))
+    if on_front:
+        parts.append(svg.element("circle", cx=at[0], cy=at[1], r=7, class_="ring"))
+    parts.append(svg.marker(series.look, *at, radius=3.8, tip=tip))
+    if box:
+        parts += _leader(at, box)
+        parts.append(svg.text(box[0], box[3] - 4, words.shorten(series.label, LONGEST), "name"))
+    return svg.element("g", *parts, class_=series.css)

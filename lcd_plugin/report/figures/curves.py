@@ -15,7 +15,7 @@ from lcd_plugin.report.model import Curve
 WIDTH, HEIGHT = 250.0, 214.0
 LOSS, SPREAD = (26.0, 98.0), (126.0, 190.0)  # top and bottom of the two plots
 LEFT, RIGHT = 46.0, 242.0
-MOST_POINTS = 240  # more would be finer than a pixel
+MOST_POINTS = 100  # more would be finer than two pixels
 COLLAPSED = 0.1  # a spread that ends below this share of its largest value is pointed out
 
 
@@ -97,7 +97,6 @@ def _panel(name: str, curves: Sequence[Curve], look: Look, top: float) -> str:
         )
     ]
     return svg.drawing(
-        WIDTH,
         HEIGHT,
         f"Training curves of {name}: loss and spread of the features by epoch.",
         _axis(loss, "loss", LOSS),
@@ -105,6 +104,7 @@ def _panel(name: str, curves: Sequence[Curve], look: Look, top: float) -> str:
         _epochs(x),
         svg.element("g", *seeds, class_=f"series {look.css}"),
         css="small",
+        width=WIDTH,
     )
 
 
@@ -143,7 +143,7 @@ def _strokes(
     last = next((v for v in reversed(values) if math.isfinite(v)), math.nan)
     title = svg.element("title", f"{tip}, {last:.4g} at the end")
     return [
-        svg.element("g", title, svg.polyline(piece, "seed"), class_="point")
+        svg.polyline(piece, "seed", title)
         if len(piece) > 1
         else svg.element("circle", cx=piece[0][0], cy=piece[0][1], r=2, class_="marker")
         for piece in pieces

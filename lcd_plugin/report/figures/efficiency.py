@@ -31,7 +31,6 @@ from lcd_plugin.report.model import Place, Row
 def efficiency_figure(
     rows: Sequence[Row],
     looks: Mapping[str, Look],
-    width: float = 540,
     of: Sequence[Row] | None = None,
 ) -> str:
     """Draws score against label fraction (logarithmic), one line a method.
@@ -39,7 +38,6 @@ def efficiency_figure(
     Args:
         rows: one dataset, task, encoder, protocol and metric; any number of fractions.
         looks: colour and marker by method.
-        width: of the drawing in pixels; below 420 it is laid out for a phone.
         of: all rows of the comparison, which names and markers follow from; None is `rows`.
 
     Returns:
@@ -50,20 +48,19 @@ def efficiency_figure(
         return ""
     series, lines = series_of(of or rows, looks), _lines(shown)
     drawn_as = [series[place] for place in lines]
-    frame = frame_with_names(width, drawn_as)
+    frame = frame_with_names(drawn_as)
     n_labels = {row.label_fraction: row.n_labels for row in shown}
     x = fraction_scale(n_labels, frame, len(lines))
     y = score_scale(row_values(shown), frame)
     last = [y(line[-1].mean) for line in lines.values()]
     places = svg.spread(last, LABEL_GAP, frame.top + 4, frame.bottom - 4)
-    dodge = dodges(len(lines), width)
+    dodge = dodges(len(lines))
     drawn = [
         _series(one, line, x, y, shift, place, frame)
         for one, line, shift, place in zip(drawn_as, lines.values(), dodge, places, strict=True)
     ]
     title = words.metric_with_sense(shown[0].metric)
     return svg.drawing(
-        width,
         frame.height,
         f"{title} against the share of labels for {words.listing(s.name for s in drawn_as)}. "
         "The numbers are in the table below the figure.",
@@ -90,14 +87,17 @@ def _series(
     label_y: float,
     frame: Frame,
 ) -> Markup:
-    """One method: a band that appears on hovering, line, intervals, markers and its name."""
+    """One method: a band that appears on hovering, line, intervals, markers and its name.
+
+    A quiet line has no intervals: its figures are in the tips and in the table.
+    """
     look = series.look
     at = [x(row.label_fraction) + shift for row in rows]
     known = [(a, row) for a, row in zip(at, rows, strict=True) if has_interval(row)]
     band = [(a, y(row.ci_low)) for a, row in known]
     band += [(a, y(row.ci_high)) for a, row in reversed(known)]
     corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in band)
-    parts = [svg.element("polygon", points=corners, class_="band")]
+    parts = [] if series.quiet else [svg.element("polygon", points=corners, class_="band")]
     line = [(a, y(row.mean)) for a, row in zip(at, rows, strict=True)]
     parts.append(svg.polyline(line, "line"))
     for a, row in zip(at, rows, strict=True):
@@ -105,9 +105,8 @@ def _series(
             f"{series.name}: {words.score_with_interval(row)} with "
             f"{words.labels(row.label_fraction)} ({words.count(row.n_labels)} records)"
         )
-        if has_interval(row):
+        if has_interval(row) and not series.quiet:
             parts.append(whisker(a, row.ci_low, row.ci_high, y))
         parts.append(svg.marker(look, a, y(row.mean), tip=tip))
     parts.append(name_at_end(series.label, line[-1], label_y, frame))
-    css = f"series {look.css}" + (" baseline" if look.baseline else "")
-    return svg.element("g", *parts, class_=css)
+    return svg.element("g", *parts, class_=series.css)

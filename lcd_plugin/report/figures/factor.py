@@ -23,9 +23,7 @@ _STEPS = (1, 2, 5)
 MARKER, ARROW = 5.0, 10.0  # how far an arrow head begins and ends beyond its value, in pixels
 
 
-def factor_figure(
-    factors: Sequence[LabelFactor], series: Mapping[Place, Series], width: float = 540
-) -> str:
+def factor_figure(factors: Sequence[LabelFactor], series: Mapping[Place, Series]) -> str:
     """Draws label factors with their intervals on a logarithmic axis, one line a method.
 
     An end of an interval beyond the baseline's curve is an open arrow head: it goes on from there.
@@ -34,7 +32,6 @@ def factor_figure(
     Args:
         factors: of one comparison against one baseline.
         series: how the lines of the comparison are called and drawn.
-        width: of the drawing in pixels; below 420 it is laid out for a phone.
 
     Returns:
         An `<svg>` element, or "" where there is nothing to draw.
@@ -46,18 +43,17 @@ def factor_figure(
     for factor in shown:
         lines.setdefault(place_of(factor), []).append(factor)
     drawn_as = [series[place] for place in lines]
-    frame = frame_with_names(width, drawn_as)
+    frame = frame_with_names(drawn_as)
     n_labels = {factor.label_fraction: factor.n_labels for factor in shown}
     x, y = fraction_scale(n_labels, frame, len(lines)), _factor_scale(shown, frame)
     last = [y(line[-1].factor) for line in lines.values()]
     places = svg.spread(last, LABEL_GAP, frame.top + 4, frame.bottom - 4)
-    shifts = dodges(len(lines), width)
+    shifts = dodges(len(lines))
     drawn = [
         _line(one, line, x, y, shift, place, frame)
         for one, line, shift, place in zip(drawn_as, lines.values(), shifts, places, strict=True)
     ]
     return svg.drawing(
-        width,
         frame.height,
         f"Label factor against {shown[0].baseline} by the share of labels for "
         f"{words.listing(one.name for one in drawn_as)}. The numbers are in the table below the "
@@ -117,26 +113,23 @@ def _line(
             f"{f' {span}' if span else ''} with {words.labels(factor.label_fraction)} "
             f"({words.count(factor.n_labels)} records)"
         )
-        if has_interval(factor):
+        if has_interval(factor) and not series.quiet:
             parts.append(_whisker(px, factor, y))
         parts.append(svg.marker(series.look, px, py, tip=tip))
     parts.append(name_at_end(series.label, at[-1], label_y, frame))
-    css = f"series {series.look.css}" + (" baseline" if series.look.baseline else "")
-    return svg.element("g", *parts, class_=css)
+    return svg.element("g", *parts, class_=series.css)
 
 
 def _whisker(x: float, factor: LabelFactor, y: svg.Scale) -> Markup:
     """The interval; an open arrow head at each end that lies beyond the baseline's curve."""
     low, high = y(factor.ci_low), y(factor.ci_high)
-    parts = [svg.line(x, low, x, high, "whisker")]
+    steps = f"M{x:.1f} {low:.1f}V{high:.1f}"
     for at, bound in ((low, factor.low_bound), (high, factor.high_bound)):
         if bound == "exact":
-            parts.append(svg.line(x - 2.5, at, x + 2.5, at, "whisker"))
+            steps += f"M{x - 2:.1f} {at:.1f}h4"
         else:
             away = -1 if bound == "more" else 1  # off the marker, which may be at the same place
             base, tip = at + away * MARKER, at + away * ARROW
-            parts.append(svg.line(x, at, x, tip, "whisker"))
-            parts.append(
-                svg.polyline([(x - 3.5, base), (x, tip), (x + 3.5, base)], "whisker arrow")
-            )
-    return Markup("").join(parts)
+            steps += f"M{x:.1f} {at:.1f}V{tip:.1f}"
+            steps += f"M{x - 3:.1f} {base:.1f}L{x:.1f} {tip:.1f}L{x + 3:.1f} {base:.1f}"
+    return svg.path(steps, "whisker")

@@ -7,18 +7,18 @@ from collections.abc import Collection, Mapping
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg, words
-from lcd_plugin.report.figures.axes import NARROW, Frame
+from lcd_plugin.report.figures.axes import Frame
 
 
-def dodges(n: int, width: float) -> list[float]:
+def dodges(n: int) -> list[float]:
     """Sideways shifts, so that the intervals of several methods do not hide each other."""
-    step = min(5.0, (24.0 if width < NARROW else 40.0) / max(n, 1))
+    step = min(4.0, 28.0 / max(n, 1))
     return [(index - (n - 1) / 2) * step for index in range(n)]
 
 
 def fraction_scale(fractions: Collection[float], frame: Frame, n_lines: int) -> svg.Scale:
     """The logarithmic axis of label fractions, with room at its ends for shifted lines."""
-    edge = max(dodges(n_lines, frame.width)) + 8
+    edge = max(dodges(n_lines)) + 7
     return svg.Scale(min(fractions), max(fractions), frame.left + edge, frame.right - edge, True)
 
 
@@ -39,9 +39,9 @@ def fraction_axis(n_labels: Mapping[float, int], x: svg.Scale, frame: Frame) -> 
         if at + half > free:  # fractions that are close together: the larger keeps its name
             continue
         free = at - half
-        parts.append(svg.text(at, frame.bottom + 18, name, "tick strong", "middle"))
-        parts.append(svg.text(at, frame.bottom + 32, number, "tick", "middle"))
+        parts.append(svg.text(at, frame.bottom + 17, name, "tick strong", "middle"))
+        parts.append(svg.text(at, frame.bottom + 30, number, "tick", "middle"))
     caption = "labels (records), log scale"
     middle = (frame.left + frame.right) / 2
-    parts.append(svg.text(middle, frame.bottom + 48, caption, "axis-title", "middle"))
+    parts.append(svg.text(middle, frame.bottom + 46, caption, "axis-title", "middle"))
     return Markup("").join(parts)

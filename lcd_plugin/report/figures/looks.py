@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lcd_plugin.report.model import Curve, Place, Row
+from lcd_plugin.report.figures.merit import merit
+from lcd_plugin.report.model import METRIC_TITLES, Curve, Place, Row
 
 N_COLOURS = 8
+# Of more than MANY lines only the LEADING best and the baselines are drawn in full.
+MANY, LEADING = 9, 5
 # What a method or baseline does with the records of its pretraining dataset.
 LEARNED = {"pretraining": "pretrained", "random": "calibrated", "supervised": "trained"}
 SHAPES = ("circle", "square", "diamond", "triangle", "wedge", "hexagon")
@@ -37,11 +41,19 @@ class Series:
         name: the method, with its recipe and pretraining dataset where they must be told.
         label: the same where there is little room.
         look: colour and marker.
+        quiet: drawn faintly: one of many lines, and not among the best of them.
     """
 
     name: str
     label: str
     look: Look
+    quiet: bool = False
+
+    @property
+    def css(self) -> str:
+        """Classes of its part of a figure."""
+        kinds = " baseline" * self.look.baseline + " quiet" * self.quiet
+        return f"series {self.look.css}{kinds}"
 
 
 BASELINES = {
@@ -87,14 +99,33 @@ def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[Place, Ser
         rows: as in `series_names`.
         looks: colour and marker by method.
     """
-    names = _names(rows)
+    rows = list(rows)
+    names, leading = _names(rows), leading_places(rows)
     found = {}
     for place, (name, label) in names.items():
         index = sorted(other for other in names if other.method == place.method).index(place)
         look = looks[place.method]
         shape = SHAPES[(SHAPES.index(look.shape) + index) % len(SHAPES)]
-        found[place] = Series(name, label, replace(look, shape=shape))
+        found[place] = Series(name, label, replace(look, shape=shape), place not in leading)
     return found
+
+
+def leading_places(rows: Sequence[Row]) -> set[Place]:
+    """Lines that are drawn in full: all of a few, of many the best and the baselines.
+
+    The best are those with the most labels under the first metric.
+    """
+    places = {row.place for row in rows}
+    if len(places) <= MANY:
+        return places
+    metrics = {row.metric for row in rows}
+    first = next(m for m in (*METRIC_TITLES, *sorted(metrics)) if m in metrics)
+    scored = [row for row in rows if row.metric == first and math.isfinite(row.mean)]
+    most = max((row.label_fraction for row in scored), default=1.0)
+    top = [row for row in scored if row.label_fraction == most and row.kind == "pretraining"]
+    top.sort(key=lambda row: (row.rank or 0, -merit(first, row.mean)))
+    baselines = {row.place for row in rows if row.kind != "pretraining"}
+    return baselines | {row.place for row in top[:LEADING]}
 
 
 def _names(rows: Iterable[Row]) -> dict[Place, tuple[str, str]]:

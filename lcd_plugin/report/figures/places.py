@@ -20,34 +20,40 @@ def _overlap(a: Box, b: Box) -> float:
 def place_names(
     names: Sequence[str],
     at: Sequence[tuple[float, float]],
+    named: Sequence[int],
     drawn: Sequence[Box],
     frame: Frame,
 ) -> list[Box]:
     """Finds a box for every name, off the other names, the markers and what else is drawn.
 
-    Greedy: names take, one after the other, the nearest free place beside their marker.
+    Greedy: names take, one after the other, the nearest free place beside their marker. Lines
+    may be crossed by a name rather than have it far away.
 
     Args:
         names: as they will be written.
-        at: the marker of each.
+        at: every marker.
+        named: which of the markers each of the names belongs to.
         drawn: boxes of other things that should stay visible, such as intervals.
         frame: the plotting area; names may run over its right edge into the margin.
     """
-    taken: list[Box] = [(px - 9, py - 9, px + 9, py + 9) for px, py in at] + list(drawn)
+    taken: list[Box] = [(px - 9, py - 7, px + 7, py + 7) for px, py in at]
     boxes: list[Box] = []
-    for (px, py), name in zip(at, names, strict=True):
-        wide = len(name) * svg.CHARACTER * 1.18
-        shifts = sorted((step * sign for step in range(0, 90, 6) for sign in (1, -1)), key=abs)
+    for index, name in zip(named, names, strict=True):
+        px, py = at[index]
+        wide = len(name) * svg.CHARACTER * 1.1
+        shifts = sorted((step * sign for step in range(0, 96, 6) for sign in (1, -1)), key=abs)
         options = [
             (left, py + shift - 8, left + wide, py + shift + 8)
             for shift in shifts
-            for left in (px + 12, px - 12 - wide)
+            for left in (px + 10, px - 10 - wide)
         ]
 
-        def crowding(box: Box) -> float:
-            outside = max(0.0, frame.left - box[0]) + max(0.0, box[2] - frame.width)
+        def cost(box: Box, beside: float = py) -> float:
+            outside = max(0.0, frame.left - box[0]) + max(0.0, box[2] - svg.WIDTH)
             outside += max(0.0, frame.top - box[1]) + max(0.0, box[3] - frame.bottom)
-            return outside * 50 + sum(_overlap(box, other) for other in (*taken, *boxes))
+            hidden = sum(_overlap(box, other) for other in (*taken, *boxes))
+            crossed = sum(_overlap(box, other) for other in drawn)
+            return outside * 50 + hidden * 4 + crossed + abs(box[1] + 8 - beside)
 
-        boxes.append(min(options, key=crowding))
+        boxes.append(min(options, key=cost))
     return boxes

@@ -8,13 +8,13 @@ from markupsafe import Markup
 
 from lcd_plugin.evaluate.ranks import cliques
 from lcd_plugin.report.figures import svg, words
-from lcd_plugin.report.figures.axes import NARROW
 from lcd_plugin.report.figures.looks import Look
 from lcd_plugin.report.model import AverageRanks
 
 PLAIN = Look("plain", "circle")  # of a name that is in no comparison of this page
 AXIS = 62.0  # height of the line of ranks
-BAR_STEP, LEVEL = 8.0, 21.0  # between two bars, and between two names
+BAR_STEP, LEVEL = 8.0, 19.0  # between two bars, and between two names
+LONGEST = 15  # characters of a name
 
 
 def rank_groups(ranks: AverageRanks) -> list[tuple[str, ...]]:
@@ -23,23 +23,21 @@ def rank_groups(ranks: AverageRanks) -> list[tuple[str, ...]]:
     return [tuple(ranks.names[place] for place in group) for group in found]
 
 
-def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look], width: float = 540) -> str:
+def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look]) -> str:
     """Draws the diagram of Demsar (JMLR 2006, figure 1): the best rank is on the left.
 
     Args:
         ranks: names and their average ranks, best first.
         looks: colour and marker by name.
-        width: of the drawing in pixels; below 420 it is laid out for a phone.
 
     Returns:
         An `<svg>` element.
     """
     n = len(ranks.names)
     groups = cliques(ranks.average_rank, ranks.critical_difference)
-    longest = 12 if width < NARROW else 24
-    names = [words.shorten(name, longest) for name in ranks.names]
-    margin = max(map(len, names)) * svg.CHARACTER * 1.18 + 18
-    x = svg.Scale(1, n, margin, width - margin)
+    names = [words.shorten(name, LONGEST) for name in ranks.names]
+    margin = max(map(len, names)) * svg.CHARACTER * 1.1 + 16
+    x = svg.Scale(1, n, margin, svg.WIDTH - margin)
     at = [x(rank) for rank in ranks.average_rank]
     first_level = AXIS + 18 + BAR_STEP * len(groups) + 8
     half = (n + 1) // 2  # names of the better half are on the left
@@ -48,7 +46,7 @@ def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look], width: float = 
         left = index < half
         # The outermost name of either side has the highest level, so that no two lines cross.
         y = first_level + LEVEL * (index if left else n - 1 - index)
-        edge = margin - 8 if left else width - margin + 8
+        edge = margin - 8 if left else svg.WIDTH - margin + 8
         look = looks.get(name, PLAIN)
         tip = f"{name}: average rank {words.rank(rank)}"
         parts.append(
@@ -67,7 +65,6 @@ def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look], width: float = 
             )
         )
     return svg.drawing(
-        width,
         first_level + LEVEL * max(half - 1, 0) + 14,
         f"Average ranks of {words.listing(ranks.names)} with their critical difference. "
         "The numbers are in the table below the figure.",

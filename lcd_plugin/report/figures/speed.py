@@ -31,15 +31,12 @@ def drawable(curve: SpeedCurve) -> bool:
     return bool(curve.score) and all(map(math.isfinite, values))
 
 
-def speed_figure(
-    curves: Sequence[SpeedCurve], series: Mapping[Place, Series], width: float = 540
-) -> str:
+def speed_figure(curves: Sequence[SpeedCurve], series: Mapping[Place, Series]) -> str:
     """Draws score against pretraining seconds, one line a method; a ring marks the finished one.
 
     Args:
         curves: of one comparison on one machine, all of them `drawable`.
         series: how the lines of the comparison are called and drawn.
-        width: of the drawing in pixels; below 420 it is laid out for a phone.
 
     Returns:
         An `<svg>` element, or "" where there is nothing to draw.
@@ -47,7 +44,7 @@ def speed_figure(
     if not curves:
         return ""
     drawn_as = [series[place_of(c)] for c in curves]
-    frame = frame_with_names(width, drawn_as)
+    frame = frame_with_names(drawn_as)
     spans = [_spans(curve) for curve in curves]
     x = time_axis([second for curve in curves for second in curve.seconds], frame)
     y = score_scale([value for pairs in spans for pair in pairs for value in pair], frame)
@@ -64,7 +61,6 @@ def speed_figure(
         )
     ]
     return svg.drawing(
-        width,
         frame.height,
         f"Score against pretraining time for {words.listing(one.name for one in drawn_as)}. "
         "The numbers are in the table below the figure.",
@@ -98,11 +94,11 @@ def _line(
             f"{series.name}: {words.score(curve.score[index])} after "
             f"{words.duration(curve.seconds[index])}, {share}"
         )
-        if span[1] > span[0]:
+        if span[1] > span[0] and not series.quiet:
             parts.append(whisker(at[0], *span, y))
         if finished:
-            parts.append(svg.element("circle", cx=at[0], cy=at[1], r=8.5, class_="ring"))
-        radius = 4.8 if finished else 3.0
+            parts.append(svg.element("circle", cx=at[0], cy=at[1], r=7, class_="ring"))
+        radius = 3.8 if finished else 2.6
         parts.append(svg.marker(series.look, *at, radius=radius, tip=tip))
     parts.append(name_at_end(series.label, path[-1], label_y, frame))
-    return svg.element("g", *parts, class_=f"series {series.look.css}")
+    return svg.element("g", *parts, class_=series.css)

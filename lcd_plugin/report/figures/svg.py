@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -11,9 +12,16 @@ from markupsafe import Markup, escape
 
 from lcd_plugin.report.figures.looks import Look
 
-CHARACTER = 6.4  # average advance of a 12 px system font, for estimating the width of a label
-# Characters that no XML document may hold, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Every figure is drawn once, this wide. It is laid out for the largest font that the style sheet
+# gives it, that of a phone, where it is scaled down a little; on a wide page it is scaled up.
+WIDTH = 400.0
+CHARACTER = 7.0  # average advance of that font, for estimating the width of a label
+# Characters that no XML document may hold, not even escaped; and marks that would turn round the
+# reading direction of what stands beside a name, where no element can isolate it.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|"
+    "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 # Corners of the markers for a radius of one.
 _CORNERS = {
     "square": ((-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)),
@@ -25,13 +33,13 @@ _CORNERS = {
 
 
 def clean(text: str) -> str:
-    """Text without the characters that XML forbids."""
-    return _NOT_XML.sub("\ufffd", text)
+    """Text without the characters that XML forbids, and without marks of reading direction."""
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def _attribute(value: str | float) -> str:
     if isinstance(value, str):
-        return clean(value)
+        return str(escape(clean(value)))
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -40,17 +48,20 @@ def element(tag: str, *children: str, **attributes: str | float) -> Markup:
 
     Attribute names are given with underscores (`text_anchor`), `class` as `class_`.
     """
-    written = Markup("").join(
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _attribute(value))
+    # Plain formatting of what is escaped already: a page has some ten thousand elements.
+    written = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for name, value in attributes.items()
     )
-    inner = Markup("").join(
+    inner = "".join(
         child if isinstance(child, Markup) else escape(clean(child)) for child in children
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), written, inner)
+    return Markup(f"<{tag}{written}>{inner}</{tag}>")
 
 
-def drawing(width: float, height: float, label: str, *children: str, css: str = "") -> Markup:
+def drawing(
+    height: float, label: str, *children: str, css: str = "", width: float = WIDTH
+) -> Markup:
     """The outer `<svg>`: scales with its box and is one image with a label to a screen reader."""
     return element(
         "svg",
@@ -71,30 +82,36 @@ def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
 
 def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -> Markup:
     """A line of text."""
-    return element("text", words, x=x, y=y, class_=css, text_anchor=anchor)
+    where = {} if anchor == "start" else {"text_anchor": anchor}
+    return element("text", words, x=x, y=y, class_=css, **where)
 
 
-def polyline(points: Sequence[tuple[float, float]], css: str) -> Markup:
-    """A line through points."""
+def path(steps: str, css: str) -> Markup:
+    """A path that is given in the short language of SVG."""
+    return element("path", d=steps, class_=css)
+
+
+def polyline(points: Sequence[tuple[float, float]], css: str, *title: Markup) -> Markup:
+    """A line through points, with a `<title>` if one is given."""
     joined = " ".join(f"{_attribute(x)},{_attribute(y)}" for x, y in points)
-    return element("polyline", points=joined, class_=css)
+    return element("polyline", *title, points=joined, class_=css)
 
 
-def marker(look: Look, x: float, y: float, radius: float = 4.2, tip: str = "") -> Markup:
-    """The marker of a method, with `tip` shown on hovering over a slightly larger area."""
-    css = "marker open" if look.baseline else "marker"
+def _steps(points: Sequence[tuple[float, float]]) -> str:
+    """The first point, and the step from each point to the next, as a path writes them."""
+    tenths = [(round(10 * x), round(10 * y)) for x, y in points]
+    moves = [(b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(tenths)]
+    first, *rest = (f"{_attribute(x / 10)} {_attribute(y / 10)}" for x, y in (tenths[0], *moves))
+    return f"{first}l{' '.join(rest)}".replace(" -", "-")
+
+
+def marker(look: Look, x: float, y: float, radius: float = 3.4, tip: str = "") -> Markup:
+    """The marker of a method, with `tip` shown on hovering."""
+    title = (element("title", tip),) if tip else ()
     if look.shape in _CORNERS:
-        corners = " ".join(
-            f"{_attribute(x + radius * dx)},{_attribute(y + radius * dy)}"
-            for dx, dy in _CORNERS[look.shape]
-        )
-        shape = element("polygon", points=corners, class_=css)
-    else:
-        shape = element("circle", cx=x, cy=y, r=radius, class_=css)
-    if not tip:
-        return shape
-    target = element("circle", cx=x, cy=y, r=radius + 4, class_="hit")
-    return element("g", element("title", tip), shape, target, class_="point")
+        corners = [(x + radius * dx, y + radius * dy) for dx, dy in _CORNERS[look.shape]]
+        return element("path", *title, d=f"M{_steps(corners)}z", class_="marker")
+    return element("circle", *title, cx=x, cy=y, r=radius, class_="marker")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg
-from lcd_plugin.report.figures.axes import NARROW, Frame
+from lcd_plugin.report.figures.axes import Frame
 
 SHORTEST = 1.0  # seconds; less is "no pretraining" and has no place on a logarithmic axis
 _TIMES = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 43200)
@@ -31,13 +31,13 @@ class TimeAxis:
 
 def time_axis(seconds: Sequence[float], frame: Frame) -> TimeAxis:
     """Logarithmic where the times differ more than tenfold, with a slot for what took none."""
-    start, end = frame.left + 18, frame.right - 26
+    start, end = frame.left + 16, frame.right - 20
     real = [s for s in seconds if s >= SHORTEST]
     if not real or max(real) <= 10 * min(real):
         return TimeAxis(svg.Scale(0.0, max([*seconds, 1e-9]) * 1.02, start, end), None)
     if len(real) == len(seconds):
         return TimeAxis(svg.Scale(min(real), max(real), start, end, log=True), None)
-    return TimeAxis(svg.Scale(min(real), max(real), start + 64, end, log=True), start)
+    return TimeAxis(svg.Scale(min(real), max(real), start + 52, end, log=True), start)
 
 
 def time_ticks(x: TimeAxis, frame: Frame, caption: str) -> Markup:
@@ -49,11 +49,11 @@ def time_ticks(x: TimeAxis, frame: Frame, caption: str) -> Markup:
         values = [float(t) for t in (*_TIMES, *days) if x.scale.low <= t <= high]
     else:
         unit = next((u for u in (3600, 60) if high > 2 * u), 1)
-        values = [v * unit for v in svg.ticks(0, high / unit, 3 if frame.width < NARROW else 5)]
+        values = [v * unit for v in svg.ticks(0, high / unit, 4)]
     if x.slot is not None:
         gap = (x.slot + x.scale.start) / 2
         parts += [
-            svg.text(x.slot, frame.bottom + 18, "< 1 s", "tick", "middle"),
+            svg.text(x.slot, frame.bottom + 17, "< 1 s", "tick", "middle"),
             svg.element("rect", x=gap - 4, y=frame.bottom - 3, width=8, height=6, class_="gap"),
             svg.line(gap - 7, frame.bottom + 5, gap - 1, frame.bottom - 5, "axis"),
             svg.line(gap + 1, frame.bottom + 5, gap + 7, frame.bottom - 5, "axis"),
@@ -66,9 +66,9 @@ def time_ticks(x: TimeAxis, frame: Frame, caption: str) -> Markup:
             continue
         free = at + half
         parts.append(svg.line(at, frame.bottom, at, frame.bottom + 5, "axis"))
-        parts.append(svg.text(at, frame.bottom + 18, name, "tick", "middle"))
+        parts.append(svg.text(at, frame.bottom + 17, name, "tick", "middle"))
     middle, said = (frame.left + frame.right) / 2, caption + (", log scale" * x.scale.log)
-    parts.append(svg.text(middle, frame.bottom + 42, said, "axis-title", "middle"))
+    parts.append(svg.text(middle, frame.bottom + 38, said, "axis-title", "middle"))
     return Markup("").join(parts)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lcd_plugin.report.figures import merit, words
+from lcd_plugin.report.figures.svg import clean
 from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Pair, Place, Row, SpeedCurve
 
 Key = tuple[str, str, str, str, str]  # dataset, task, encoder, protocol, leads
@@ -38,13 +39,13 @@ class Comparison:
     @property
     def title(self) -> str:
         """What was predicted."""
-        return f"{self.dataset} \u00b7 {self.task}"
+        return clean(f"{self.dataset} \u00b7 {self.task}")
 
     @property
     def setting(self) -> str:
         """What it was predicted with; all leads go without saying."""
         leads = [] if self.leads == "all" else [words.leads(self.leads)]
-        return ", ".join([self.encoder, self.protocol, *leads])
+        return clean(", ".join([self.encoder, self.protocol, *leads]))
 
     @property
     def metrics(self) -> list[str]:

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import Series, factor_figure, has_interval, place_of, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
-from lcd_plugin.report.page.picture import Picture, draw_twice
 
 # What the labels of a baseline are the labels of.
 LABELS_OF = {"supervised": "training from scratch", "random": "the untrained encoder"}
@@ -30,7 +29,7 @@ class FactorView:
 
     baseline: str
     labels_of: str
-    picture: Picture
+    picture: Markup
     fractions: tuple[tuple[float, int], ...]
     lines: Mapping[Place, tuple[LabelFactor | None, ...]]
 
@@ -60,7 +59,7 @@ def _factor_view(
     return FactorView(
         baseline=baseline,
         labels_of=LABELS_OF.get(baseline, baseline),
-        picture=draw_twice(lambda width: factor_figure(factors, series, width)),
+        picture=Markup(factor_figure(factors, series)),
         fractions=tuple(fractions),
         lines={
             place: tuple(found.get((place, fraction)) for fraction, _ in fractions)

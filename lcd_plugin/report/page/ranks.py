@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from lcd_plugin.report.figures import Look, Series, rank_groups, ranks_figure, words
+from lcd_plugin.report.figures.svg import clean
 from lcd_plugin.report.model import AverageRanks, Place
-from lcd_plugin.report.page.picture import Picture, draw_twice
 
 FEW = 5  # comparisons below which the critical difference is about as large as the whole axis
 
@@ -31,7 +33,7 @@ class RanksView:
     ranks: AverageRanks
     setting: str
     labels: str
-    picture: Picture
+    picture: Markup
     looks: Mapping[str, Look]
     groups: tuple[tuple[str, ...], ...]
     alike: Mapping[str, tuple[str, ...]]
@@ -59,11 +61,11 @@ def _ranks_view(ranks: AverageRanks, looks: Mapping[str, Look]) -> RanksView:
     datasets = {name.partition(" / ")[0] for name in ranks.comparisons}
     return RanksView(
         ranks=ranks,
-        setting=", ".join([ranks.encoder, ranks.protocol, *leads]),
+        setting=clean(", ".join([ranks.encoder, ranks.protocol, *leads])),
         labels="each dataset's largest share of labels"
         if fraction is None
         else words.labels(fraction),
-        picture=draw_twice(lambda width: ranks_figure(ranks, looks, width)),
+        picture=Markup(ranks_figure(ranks, looks)),
         looks={name: looks[name] for name in ranks.names if name in looks},
         groups=groups,
         alike={

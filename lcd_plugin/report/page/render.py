@@ -21,8 +21,6 @@ from lcd_plugin.report.figures import (
     TrainingPanel,
     assign_looks,
     class_table,
-    cost_figure,
-    cost_front,
     efficiency_figure,
     lower_is_better,
     place_of,
@@ -30,24 +28,17 @@ from lcd_plugin.report.figures import (
     training_panels,
     words,
 )
+from lcd_plugin.report.figures.svg import clean
 from lcd_plugin.report.model import Curve, Leaderboard, Pair, Place, Row
-from lcd_plugin.report.page.groups import Comparison, comparisons
+from lcd_plugin.report.page.groups import Comparison, comparisons, key_of
 from lcd_plugin.report.page.labels import FactorView, factor_views
-from lcd_plugin.report.page.picture import Picture, draw_twice
+from lcd_plugin.report.page.names import isolated, listed
 from lcd_plugin.report.page.ranks import ranks_views
+from lcd_plugin.report.page.sources import file_key, gap_groups, result_files
 from lcd_plugin.report.page.speed import SpeedView, speed_views
 from lcd_plugin.report.page.summary import summarise
-from lcd_plugin.report.page.table import make_entries, make_facets
-
-
-@dataclass(frozen=True)
-class CostView:
-    """Cost of the methods on one machine: only there can times be compared."""
-
-    machine: str
-    picture: Picture
-    rows: tuple[Row, ...]
-    front: frozenset[int]
+from lcd_plugin.report.page.table import make_blocks, make_facets
+from lcd_plugin.report.page.times import CostView, PhasesView, cost_view, phases_views
 
 
 @dataclass(frozen=True)
@@ -58,9 +49,10 @@ class ComparisonView:
     metric: str
     fraction: float
     series: Mapping[Place, Series]
-    efficiency: Picture
+    efficiency: Markup
     rows: tuple[Row, ...]
     costs: tuple[CostView, ...]
+    phases: list[PhasesView]
     factors: list[FactorView]
     speed: list[SpeedView]
     classes: ClassTable | None
@@ -79,7 +71,8 @@ class TrainingView:
 def render_page(board: Leaderboard) -> str:
     """Renders the report.
 
-    Everything is in the HTML itself; the script only filters, sorts and shows values on hovering.
+    Everything is in the HTML itself; the script only filters, sorts, copies, saves and shows
+    values on hovering.
     The page allows its own script by hash and no other, so that nothing in the data could run
     even if it were not escaped.
 
@@ -90,7 +83,7 @@ def render_page(board: Leaderboard) -> str:
         A complete HTML document.
     """
     environment = _environment()
-    script = environment.get_template("script.js.j2").render()
+    script = environment.get_template("script.js.j2").render().strip()
     digest = hashlib.sha256(script.encode()).digest()
     looks = assign_looks(board.rows, board.curves)
     groups = comparisons(board.rows)
@@ -102,14 +95,19 @@ def render_page(board: Leaderboard) -> str:
         looks=looks,
         summaries=[(group, summarise(group, group.own(board.label_factors))) for group in groups],
         facets=make_facets(groups),
-        entries=make_entries(groups, looks),
+        blocks=make_blocks(groups, looks),
         views=views,
+        files=result_files(groups, [view.series for view in views]),
+        gaps=gap_groups(board.unfinished),
         ranks=ranks_views(board.ranks, [view.series for view in views]),
         training=_training(board.curves, looks),
         machines=list(dict.fromkeys(row.machine for row in board.rows)),
         methods=list(dict.fromkeys(row.method for row in board.rows if row.kind == "pretraining")),
         baselines=sorted({row.method for row in board.rows if row.kind != "pretraining"}),
         several_leads=len({row.leads for row in board.rows}) > 1,
+        any_rare=any(
+            row.rare_classes and math.isfinite(row.mean_without_rare) for row in board.rows
+        ),
         label_spread=any(row.label_seed_std is not None for row in board.rows),
         errors=list(dict.fromkeys(row.metric for row in board.rows if lower_is_better(row.metric))),
         most_seeds=max((row.n_seeds for row in board.rows), default=0),
@@ -134,8 +132,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 _FILTERS = (
     "score", "interval", "difference", "differences", "figures", "share", "labels", "count",
-    "duration", "memory", "metric_title", "metric_remark", "sentence", "listing", "p_value",
-    "number", "factor_interval", "standing", "rank",
+    "duration", "memory", "metric_title", "metric_remark", "sentence", "p_value",
+    "number", "factor_interval", "standing", "rank", "leads",
 )  # fmt: skip
 
 
@@ -151,7 +149,10 @@ def _environment() -> Environment:
     for name in _FILTERS:
         environment.filters[name] = getattr(words, name)
     environment.filters["flatten"] = flatten
-    environment.globals.update(times=words.times, place_of=place_of)
+    environment.filters.update(listing=listed, plain=clean, isolated=isolated)
+    environment.globals.update(
+        times=words.times, place_of=place_of, file_key=file_key, key_of=key_of
+    )
     environment.tests["known"] = math.isfinite
     environment.tests["lower_is_better"] = lower_is_better
     return environment
@@ -176,25 +177,16 @@ def _comparison_view(
         metric=metric,
         fraction=fraction,
         series=series,
-        efficiency=draw_twice(lambda width: efficiency_figure(rows, looks, width, group.rows)),
+        efficiency=Markup(efficiency_figure(rows, looks, group.rows)),
         rows=tuple(sorted(rows, key=lambda row: -row.label_fraction)),
-        costs=tuple(_cost_view(top, machine, looks, group.rows) for machine in group.machines),
+        costs=tuple(
+            cost_view(top, machine, looks, series, group.rows) for machine in group.machines
+        ),
+        phases=phases_views(top, series),
         factors=factor_views(group.own(board.label_factors), series),
         speed=speed_views(group.own(board.speed), series, group.rows),
         classes=class_table(top, records),
         pairs=tuple(sorted(pairs, key=lambda pair: (pair.p_holm, pair.p))),
-    )
-
-
-def _cost_view(
-    rows: Sequence[Row], machine: str, looks: Mapping[str, Look], of: Sequence[Row]
-) -> CostView:
-    own = [row for row in rows if row.machine == machine]
-    return CostView(
-        machine=machine,
-        picture=draw_twice(lambda width: cost_figure(own, looks, width, of)),
-        rows=tuple(own),
-        front=frozenset(cost_front(own)),
     )
 
 

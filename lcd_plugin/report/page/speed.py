@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from lcd_plugin.report.figures import Series, speed_figure, words
 from lcd_plugin.report.figures.speed import drawable
 from lcd_plugin.report.model import Place, Row, SpeedCurve
-from lcd_plugin.report.page.picture import Picture, draw_twice
 from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 
@@ -29,7 +30,7 @@ class SpeedView:
     """
 
     machine: str
-    picture: Picture
+    picture: Markup
     curves: tuple[SpeedCurve, ...]
     times: tuple[TimeToScore, ...]
     fastest_known: bool
@@ -65,7 +66,7 @@ def _speed_view(
     times.sort(key=lambda time: not time.at_most)
     return SpeedView(
         machine=machine,
-        picture=draw_twice(lambda width: speed_figure(curves, series, width)),
+        picture=Markup(speed_figure(curves, series)),
         curves=tuple(curves),
         times=tuple(times),
         fastest_known=known,

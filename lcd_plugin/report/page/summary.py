@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,10 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import LabelFactor, Place, Row
+from lcd_plugin.report.page.facts import Fact, facts_of
 from lcd_plugin.report.page.groups import Comparison, own_random
 from lcd_plugin.report.page.labels import labels_saved
+from lcd_plugin.report.page.names import FEW, isolated, listed, told_in_short
 
 Names = Mapping[Place, str]
 
@@ -24,10 +27,12 @@ class Summary:
     Attributes:
         lead: who is ahead, with all labels and under the first metric.
         more: against the baselines, with few labels, and what it cost.
+        facts: the same in numbers (`facts_of`).
     """
 
     lead: Markup
     more: tuple[Markup, ...]
+    facts: Mapping[str, Fact]
 
 
 def summarise(group: Comparison, factors: Sequence[LabelFactor] = ()) -> Summary:
@@ -41,9 +46,15 @@ def summarise(group: Comparison, factors: Sequence[LabelFactor] = ()) -> Summary
     metric = group.metrics[0]
     fractions = group.fractions(metric)
     rows = group.select(metric, fractions[-1])
+    if not math.isfinite(rows[0].mean):
+        lead = Markup("No line has a {} with {}.").format(
+            words.metric_title(metric), words.labels(fractions[-1])
+        )
+        return Summary(lead, (), {})
+    facts = facts_of(rows, names)
     pretrained = [row for row in rows if row.kind == "pretraining"]
     if rows[0].rank is None:  # nothing was tested, so nothing is said about who is better
-        return Summary(_lead_of_error(rows[0], names), tuple(_cost(rows, group, names)))
+        return Summary(_lead_of_error(rows[0], names), tuple(_cost(rows, group, names)), facts)
     more: list[Markup] = []
     for best in pretrained[:1]:
         more += _against_random(best, rows, names)
@@ -54,7 +65,7 @@ def summarise(group: Comparison, factors: Sequence[LabelFactor] = ()) -> Summary
     for best in pretrained[:1]:
         more += labels_saved(best, factors, _bold(best, names))
     more += _cost(rows, group, names)
-    return Summary(_lead(rows, names), tuple(more))
+    return Summary(_lead(rows, names), tuple(more), facts)
 
 
 def _name(row: Row, names: Names) -> str:
@@ -62,11 +73,11 @@ def _name(row: Row, names: Names) -> str:
 
 
 def _bold(row: Row, names: Names) -> Markup:
-    return Markup("<b>{}</b>").format(_name(row, names))
+    return Markup("<b>{}</b>").format(isolated(_name(row, names)))
 
 
 def _listed(rows: Iterable[Row], names: Names) -> Markup:
-    return Markup(words.listing(_bold(row, names) for row in rows))
+    return listed(_bold(row, names) for row in rows)
 
 
 def _is_tied(row: Row, other: Row, names: Names) -> bool:
@@ -78,6 +89,17 @@ def _tied(row: Row, rows: Sequence[Row], names: Names) -> list[Row]:
     return [other for other in rows if _is_tied(row, other, names)]
 
 
+def _tied_in_short(row: Row, rows: Sequence[Row], names: Names) -> Markup:
+    """What a row cannot be told apart from; "" where that is nothing."""
+    tied = _tied(row, rows, names)
+    apart = [other for other in rows if other is not row and other not in tied]
+    return told_in_short(
+        [_bold(other, names) for other in tied],
+        [_bold(other, names) for other in apart],
+        f"the other {len(rows) - 1} lines",
+    )
+
+
 def _lead(rows: Sequence[Row], names: Names) -> Markup:
     best = rows[0]
     title, labels = words.metric_title(best.metric), words.labels(best.label_fraction)
@@ -86,11 +108,11 @@ def _lead(rows: Sequence[Row], names: Names) -> Markup:
         return Markup("Only {} has a result: {} {} with {}. There is nothing to compare.").format(
             _bold(best, names), title, number, labels
         )
-    tied = _tied(best, rows, names)
+    tied = _tied_in_short(best, rows, names)
     if tied:
         return Markup(
             "{} has the highest {}, {} with {}, but cannot be told apart from {}."
-        ).format(_bold(best, names), title, number, labels, _listed(tied, names))
+        ).format(_bold(best, names), title, number, labels, tied)
     second = rows[1]
     return Markup("{} is ahead with a {} of {} with {}; next is {} at {}.").format(
         _bold(best, names), title, number, labels, _bold(second, names), words.score(second.mean)
@@ -122,7 +144,9 @@ def _against_random(best: Row, rows: Sequence[Row], names: Names) -> list[Markup
     if best.beats_random:
         text, said = "{} beats the untrained encoder of {} ({}) by {}.", words.score(gap)
     elif _is_tied(best, random, names):
-        text = "{} does not beat {} ({}): the difference of {} cannot be told apart from none."
+        text = (
+            "{} is not shown to beat {} ({}): the difference of {} cannot be told apart from none."
+        )
         said = words.difference(gap)
     else:
         text, said = "{} does not beat {} ({}): the difference is {}.", words.difference(gap)
@@ -151,13 +175,30 @@ def _against_supervised(best: Row, rows: Sequence[Row], names: Names) -> list[Ma
 
 
 def _not_better_than_random(rows: Sequence[Row], told: Sequence[Row], names: Names) -> list[Markup]:
-    """Names the other methods that the random encoder is as good as."""
+    """Tells the other lines that the random encoder is as good as."""
     failing = [row for row in rows if row.beats_random is False and row not in told]
     if not failing:
         return []
-    verb = "does" if len(failing) == 1 else "do"
+    if len(failing) > FEW:
+        return [_mostly_not_better(rows, names)]
+    verb = "is" if len(failing) == 1 else "are"
     also = "also " if any(row.beats_random is False for row in told) else ""
-    return [Markup("{} {}{} not beat random.").format(_listed(failing, names), also, verb)]
+    return [Markup("{} {} {}not shown to beat random.").format(_listed(failing, names), verb, also)]
+
+
+def _mostly_not_better(rows: Sequence[Row], names: Names) -> Markup:
+    """How many lines `random` is as good as, and which it is not."""
+    beaten = [row for row in rows if row.beats_random is False]
+    better = [row for row in rows if row.beats_random]
+    number = len(beaten) + len(better)
+    if not better:
+        return Markup("None of the {} other lines is shown to beat random.").format(number)
+    said = told_in_short(
+        [_bold(row, names) for row in beaten],
+        [_bold(row, names) for row in better],
+        f"the {number} other lines",
+    )
+    return said + Markup(" are not shown to beat random.")
 
 
 def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
@@ -166,7 +207,10 @@ def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
         return []
     best = rows[0]
     others = [row for row in rows[1:] if row.kind != "pretraining"]
-    against = words.listing(f"{words.score(row.mean)} for {_name(row, names)}" for row in others)
+    against = listed(
+        Markup("{} for {}").format(words.score(row.mean), isolated(_name(row, names)))
+        for row in others
+    )
     start = Markup("With {} ({} records) {} {} at {}").format(
         words.labels(best.label_fraction),
         words.count(best.n_labels),
@@ -174,9 +218,9 @@ def _few_labels(rows: Sequence[Row], names: Names) -> list[Markup]:
         "is highest" if best.tied_with else "is ahead",
         words.score(best.mean),
     )
-    tied = _tied(best, rows, names)
+    tied = _tied_in_short(best, rows, names)
     if tied:
-        start += Markup(", not to be told apart from {}").format(_listed(tied, names))
+        start += Markup(", not to be told apart from {}").format(tied)
     return [start + (Markup(", against {}.").format(against) if against else Markup("."))]
 
 

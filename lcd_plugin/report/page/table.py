@@ -1,4 +1,4 @@
-"""The leaderboard of the page: rows, select boxes, and the small interval in each row."""
+"""The leaderboard of the page: its rows block by block, and the select boxes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lcd_plugin.report.figures import Look, Series, interval_bar, series_of, words
 from lcd_plugin.report.model import Place, Row
 from lcd_plugin.report.page.groups import Comparison, ordered_metrics, own_random
+from lcd_plugin.report.page.names import FEW, listed
 
 ANY = "*"  # a value of a row that every choice of its select box shows
 
@@ -21,16 +22,18 @@ class Facet:
     """A select box.
 
     Attributes:
-        key: what it selects by; also the column that is needless once one value is chosen.
+        key: what it selects by.
         title: its label.
         options: values in words.
         chosen: index of the value that is chosen at first; None where all are shown.
+        of_lines: whether it tells the rows of one block apart, and not the blocks.
     """
 
     key: str
     title: str
     options: tuple[str, ...]
     chosen: int | None
+    of_lines: bool
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,34 @@ class Entry:
         row: the numbers.
         look: colour and marker of the method.
         source: recipe and pretraining dataset where the comparison must tell, else "".
-        bar: drawing of the interval.
+        bar: style of the interval (`interval_bar`); "" without a mean.
         over_random: how much better the mean is than that of the row's own `random`
             (`own_random`); None without it.
+        tied: which rows of the block it cannot be told apart from, in words.
+        ties: their places in the block, such as `0 2-5`, where the words tell their number alone.
         facets: index of the row's value in every select box, or `ANY`.
     """
 
     row: Row
     look: Look
     source: str
-    bar: Markup
+    bar: str
     over_random: float | None
+    tied: Markup
+    ties: str
     facets: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that stand side by side: of one comparison, fraction and metric, best first."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Row:
+        """Its best row, which tells what all of them have in common."""
+        return self.entries[0].row
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,8 @@ class _Choice:
         key, title: of the select box.
         value: what a row has.
         written: a value in words.
-        of_lines: it tells lines of one comparison apart. At first all of them are shown, and there
-            is no select box for a single value.
+        of_lines: as in `Facet`. At first all of them are shown, and there is no select box for a
+            single value.
     """
 
     key: str
@@ -100,23 +119,24 @@ def make_facets(groups: Sequence[Comparison]) -> tuple[Facet, ...]:
             choice.title,
             tuple(map(choice.written, values)),
             0 if len(values) > 1 and not choice.of_lines else None,
+            choice.of_lines,
         )
         for choice, values in _options(groups).items()
     )
 
 
-def make_entries(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> list[Entry]:
+def make_blocks(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> list[Block]:
     """All rows, comparison by comparison: by metric, most labels first, then by rank."""
-    options = _options(groups)
-    entries = []
+    options = {c: {v: i for i, v in enumerate(vs)} for c, vs in _options(groups).items()}
+    blocks = []
     for group in groups:
         series = series_of(group.rows, looks)
         for metric in group.metrics:
             # One scale for all fractions, so that bars can be compared across them too.
             scale = _bar_scale(group.select(metric))
             for fraction in reversed(group.fractions(metric)):
-                entries += _block(group.select(metric, fraction), scale, series, options)
-    return entries
+                blocks.append(_block(group.select(metric, fraction), scale, series, options))
+    return blocks
 
 
 def _options(groups: Sequence[Comparison]) -> dict[_Choice, list[Any]]:
@@ -138,38 +158,60 @@ def _block(
     rows: Sequence[Row],
     scale: tuple[float, float],
     series: Mapping[Place, Series],
-    options: Mapping[_Choice, list[Any]],
-) -> list[Entry]:
+    options: Mapping[_Choice, Mapping[Any, int]],
+) -> Block:
     """The rows of one comparison at one fraction under one metric."""
     names = {place: one.name for place, one in series.items()}
+    called = [names[row.place] for row in rows]
     entries = []
     for row in rows:
         one = series[row.place]
         baseline = own_random(row, rows, names)
         random = None if baseline is None else baseline.mean
         facets = ((choice.value(row), values) for choice, values in options.items())
+        tied, ties = _ties(row, one.name, called)
         entries.append(
             Entry(
                 row=row,
                 look=one.look,
                 # What a name has in brackets after the method.
                 source=one.name[len(row.method) + 2 : -1],
-                bar=_bar(row, scale, one.look, random),
+                bar=interval_bar(row, *scale, random) if math.isfinite(row.mean) else "",
                 over_random=None if random is None else row.mean - random,
-                facets=tuple(ANY if v == ANY else values.index(v) for v, values in facets),
+                tied=tied,
+                ties=ties,
+                facets=tuple(ANY if v == ANY else values[v] for v, values in facets),
             )
         )
-    return entries
+    return Block(tuple(entries))
+
+
+def _ties(row: Row, own: str, called: Sequence[str]) -> tuple[Markup, str]:
+    """Few ties are named; of many those that are left out, or their number."""
+    tied = row.tied_with
+    if len(tied) <= FEW:
+        return listed(tied), ""
+    apart = [name for name in called if name != own and name not in tied]
+    known = len(tied) + len(apart) + 1 == len(called)
+    if known and not apart:
+        return Markup("all others"), ""
+    if known and len(apart) <= FEW - 1:
+        return Markup("all but {}").format(listed(apart)), ""
+    places = [index for index, name in enumerate(called) if name in tied]
+    return Markup("{} others").format(len(tied)), _ranges(places)
+
+
+def _ranges(places: Sequence[int]) -> str:
+    """Ascending places as `0 2-5 7`."""
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][1] + 1:
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def _bar_scale(rows: Sequence[Row]) -> tuple[float, float]:
     ends = [v for row in rows for v in (row.ci_low, row.mean, row.ci_high) if math.isfinite(v)]
     return min(ends, default=0.0), max(ends, default=1.0)
-
-
-def _bar(row: Row, scale: tuple[float, float], look: Look, random: float | None) -> Markup:
-    if not math.isfinite(row.mean):
-        return Markup("")
-    if random is not None and not math.isfinite(random):
-        random = None
-    return Markup(interval_bar(row, *scale, look, random))

@@ -140,10 +140,7 @@ def test_sentence_is_of_the_best_line_with_fewest_labels(sample_board: Builder) 
     assert not any("as many labels" in part for part in summarise(group, [factor("x")]).more)
 
 
-@pytest.mark.parametrize("width", [540.0, 324.0])
-def test_figure_has_every_factor_and_an_arrow_for_every_open_end(
-    sample_board: Builder, width: float
-) -> None:
+def test_figure_has_every_factor_and_an_arrow_for_every_open_end(sample_board: Builder) -> None:
     rows = comparisons(sample_board().rows)[0].rows
     series = series_of(rows, assign_looks(rows))
     factors = [
@@ -152,19 +149,17 @@ def test_figure_has_every_factor_and_an_arrow_for_every_open_end(
         factor("simclr", high_bound="exact", ci_high=9.0),
         factor("simclr", 0.1, factor=math.nan),
     ]
-    drawn = ElementTree.fromstring(factor_figure(factors, series, width))
+    drawn = ElementTree.fromstring(factor_figure(factors, series))
     tips = [title.text or "" for title in drawn.iter("title")]
     assert "lcd: 7\u00d7 [3, > 10] with 1% of the labels (171 records)" in tips
     assert len(tips) == 3  # what is not a number is not drawn
-    arrows = [node for node in drawn.iter("polyline") if "arrow" in node.attrib["class"]]
+    steps = " ".join(node.attrib["d"] for node in drawn.iter("path"))
+    arrows = re.findall(r"M\S+ ([\d.]+)L\S+ ([\d.]+)L", steps)
     assert len(arrows) == 2
-    up, down = (
-        [tuple(map(float, point.split(","))) for point in node.attrib["points"].split()]
-        for node in arrows
-    )
-    assert up[1][1] < up[0][1]  # "more" points upwards, and y grows downwards
-    assert down[1][1] > down[0][1]
-    assert factor_figure([], series, width) == ""
+    (base, up), (other_base, down) = [(float(base), float(tip)) for base, tip in arrows]
+    assert up < base  # "more" points upwards, and y grows downwards
+    assert down > other_base
+    assert factor_figure([], series) == ""
 
 
 def test_axis_is_logarithmic_and_marks_one(sample_board: Builder) -> None:
@@ -176,7 +171,7 @@ def test_axis_is_logarithmic_and_marks_one(sample_board: Builder) -> None:
         node.text: float(node.attrib["y"]) for node in drawn.iter("text") if node.text is not None
     }
     assert height["0.1\u00d7"] - height["1\u00d7"] == pytest.approx(
-        height["1\u00d7"] - height["10\u00d7"], abs=0.02
+        height["1\u00d7"] - height["10\u00d7"], abs=0.2
     )
     reference = [node for node in drawn.iter("line") if node.attrib["class"] == "reference"]
     assert len(reference) == 1

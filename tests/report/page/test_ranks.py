@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lcd_plugin.report.figures import rank_groups, ranks_figure
+from lcd_plugin.report.figures.svg import WIDTH
 from lcd_plugin.report.model import AverageRanks, Leaderboard
 from lcd_plugin.report.page import render_page
 
@@ -32,13 +33,13 @@ def ranks(**changes: Any) -> AverageRanks:
 
 
 def text_of(board: Leaderboard) -> str:
-    return " ".join(html.unescape(re.sub("<[^>]*>", " ", render_page(board))).split())
+    source = re.sub("</?bdi>", "", render_page(board))  # isolates a name, and is no space
+    return " ".join(html.unescape(re.sub("<[^>]*>", " ", source)).split())
 
 
-@pytest.mark.parametrize("width", [540.0, 324.0])
-def test_diagram_puts_ranks_in_proportion_and_bars_over_groups(width: float) -> None:
+def test_diagram_puts_ranks_in_proportion_and_bars_over_groups() -> None:
     one = ranks()
-    drawn = ElementTree.fromstring(ranks_figure(one, {}, width))
+    drawn = ElementTree.fromstring(ranks_figure(one, {}))
     tips = [title.text for title in drawn.iter("title")]
     assert tips == [
         f"{name}: average rank {rank:.2f}"
@@ -55,10 +56,10 @@ def test_diagram_puts_ranks_in_proportion_and_bars_over_groups(width: float) -> 
         if node.attrib["class"] == "clique"
     ]
     assert [(a + 5, b - 5) for a, b in bars] == [
-        pytest.approx((at[i], at[i + 1]), abs=0.02) for i in range(3)
+        pytest.approx((at[i], at[i + 1]), abs=0.2) for i in range(3)
     ]
     for node in drawn.iter("text"):
-        assert 0 <= float(node.attrib["x"]) <= width
+        assert 0 <= float(node.attrib["x"]) <= WIDTH
 
 
 def test_names_are_left_and_right_and_no_two_share_a_place() -> None:
@@ -66,7 +67,7 @@ def test_names_are_left_and_right_and_no_two_share_a_place() -> None:
     one = ranks(names=names, average_rank=tuple(map(float, range(1, 8))))
     drawn = ElementTree.fromstring(ranks_figure(one, {}))
     placed = [
-        (node.text, node.attrib["text-anchor"], node.attrib["y"])
+        (node.text, node.attrib.get("text-anchor", "start"), node.attrib["y"])
         for node in drawn.iter("text")
         if node.attrib["class"] == "name"
     ]

@@ -1,0 +1,116 @@
+"""Where the numbers come from, and where there are none: result files and unfinished cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lcd_plugin.report.figures import Series
+from lcd_plugin.report.model import Place, Row, UnfinishedCell
+from lcd_plugin.report.page.groups import Comparison, Key, key_of
+
+# status -> (how a count of it reads, heading, what it means), the most urgent first
+STATUSES: dict[str, tuple[str, str, str]] = {
+    "failed": ("failed", "Failed", "The run tried these and they ended with an error."),
+    "conflict": (
+        "in conflict",
+        "In conflict",
+        "Two folders have different results for one cell, so neither is used.",
+    ),
+    "unreadable": (
+        "unreadable",
+        "Unreadable",
+        "Their files are not what a run writes, so they are left out.",
+    ),
+    "stale": (
+        "stale",
+        "Stale",
+        "Results of another version than those they would stand beside; they are left out.",
+    ),
+    "missing": ("missing", "Missing", "Not computed yet."),
+}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Unfinished cells of one folder that have one reason."""
+
+    out: str
+    reason: str
+    titles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GapGroup:
+    """Unfinished cells of one status.
+
+    Attributes:
+        status: as in `UnfinishedCell`.
+        counted: their number in words.
+        heading, meaning: what the status is.
+        gaps: reason by reason.
+    """
+
+    status: str
+    counted: str
+    heading: str
+    meaning: str
+    gaps: tuple[Gap, ...]
+
+
+def gap_groups(cells: Sequence[UnfinishedCell]) -> list[GapGroup]:
+    """Groups cells by status, and within it by reason, of which thousands may share one."""
+    groups = []
+    for status, (words, heading, meaning) in STATUSES.items():
+        own = [cell for cell in cells if cell.status == status]
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for cell in own:
+            reasons.setdefault((cell.out, cell.reason), []).append(cell.title)
+        gaps = (Gap(out, reason, tuple(titles)) for (out, reason), titles in reasons.items())
+        if own:
+            groups.append(GapGroup(status, f"{len(own):,} {words}", heading, meaning, tuple(gaps)))
+    return groups
+
+
+FileKey = tuple[Key, Place, float]
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Result folders behind one line at one label fraction, whatever the metric.
+
+    Attributes:
+        id: of their row in the page.
+        line: how the line is called.
+        label_fraction: as in `Row`.
+        folders: as `Row.results`.
+    """
+
+    id: str
+    line: str
+    label_fraction: float
+    folders: tuple[str, ...]
+
+
+def file_key(row: Row) -> FileKey:
+    """Which results a row is made from."""
+    return key_of(row), row.place, row.label_fraction
+
+
+def result_files(
+    groups: Sequence[Comparison], series: Sequence[Mapping[Place, Series]]
+) -> dict[FileKey, ResultFiles]:
+    """The results behind every line and fraction, each once for all metrics.
+
+    Args:
+        groups: the comparisons.
+        series: of each, how its lines are called.
+    """
+    files: dict[FileKey, ResultFiles] = {}
+    for group, lines in zip(groups, series, strict=True):
+        for row in group.rows:
+            key = file_key(row)
+            if row.results and key not in files:
+                name, number = lines[row.place].name, len(files) + 1
+                files[key] = ResultFiles(f"f{number}", name, row.label_fraction, row.results)
+    return files

@@ -1,0 +1,79 @@
+"""`lcd-bench compare` in a second process: exit codes, and what goes where."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Any:
+    """The `RunWriter` that the tests of reports have."""
+    path = Path(__file__).parents[1] / "report" / "written_run.py"
+    spec = importlib.util.spec_from_file_location("lcd_cli_written_run", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.RunWriter(tmp_path)
+
+
+def compare(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lcd_plugin.cli", "compare", *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_a_worse_run_fails_the_gate_with_code_4(runs: Any, lcd_bench: Callable[..., Result]):
+    good = runs.write({"lcd": [runs.noisy(3, 1)]}, "good")
+    bad = runs.write({"lcd": [runs.noisy(1, 2)]}, "bad", gamma=1)
+    words = (good, bad, "--fail-if-worse", "0.01")
+    done = lcd_bench("compare", *words)
+    assert done.exit_code == 4
+    assert "Gate, no score lower by more than 0.01: failed." in done.stdout
+    assert done.stderr == "The gate failed for 1 reason, which the output names.\n"
+    # A program gets one document and the same code.
+    program = compare(*words, "--json", "--metric", "auprc")
+    document = json.loads(program.stdout)
+    assert (program.returncode, document["schema"]) == (4, 1)
+    assert document["gate"]["passed"] is False
+    assert {line["metric"] for line in document["lines"]} == {"auprc"}
+
+
+def test_what_cannot_be_compared_is_no_pass(runs: Any):
+    a = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+    b = runs.write({"byol": [runs.noisy(1, 1)]}, "b")
+    done = compare(a, b, "--fail-if-worse", "0.1")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "no score in common" in done.stderr
+
+
+def test_a_run_and_itself_pass(runs: Any, lcd_bench: Callable[..., Result]):
+    out = runs.write({"lcd": [runs.noisy(3, 1)]})
+    done = lcd_bench("compare", out, out, "--fail-if-worse", "0")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "1 line compared; B is: 1 same." in done.stdout
+
+
+def test_wrong_words_on_the_command_line(
+    runs: Any, tmp_path: Path, lcd_bench: Callable[..., Result]
+):
+    out = runs.write({"lcd": [runs.noisy(1, 1)]})
+    wrong = lcd_bench("compare", out, tmp_path / "nowhere", "--fail-if-worse", "0.1")
+    assert wrong.exit_code == 5
+    assert "holds no results" in wrong.stderr
+    assert lcd_bench("compare", out, out, "--fail-if-worse", "-1").exit_code == 2
+    assert lcd_bench("compare", out, out, "--metric", "loss").exit_code == 2
+    assert lcd_bench("compare", out).exit_code == 2
