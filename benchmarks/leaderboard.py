@@ -3,8 +3,8 @@
     python benchmarks/leaderboard.py          # writes them
     python benchmarks/leaderboard.py --check  # ends with 1 where one is not what would be written
 
-It writes `LEADERBOARD.md`, the site's `docs/leaderboard.md`, and the tables beside each document. For
-mkdocs it is a hook too, which adds the interactive report of each to the site.
+It writes `LEADERBOARD.md`, the site's `docs/leaderboard.md`, and the tables beside each document.
+For mkdocs it is a hook too, which adds the interactive report of each to the site.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ TABLES = ("md", "csv", "latex")
 INTRODUCTION = """\
 # Leaderboards
 
-Each line is a mean over seeds on test records that were touched once, with a 95 % bootstrap interval over
-patients; ranks that a paired permutation test cannot tell apart are shared ({ties}). How that is done is
-in [the protocol]({protocol}). Nothing here was changed by hand: `make leaderboard` writes this page from
-[the results]({results}).
+Each line is a mean over seeds on test records that were touched once, with a 95 % bootstrap
+interval over patients; ranks that a paired permutation test cannot tell apart are shared ({ties}).
+How that is done is in [the protocol]({protocol}). Nothing here was changed by hand:
+`make leaderboard` writes this page from [the results]({results}).
 """
 
 

@@ -4,8 +4,9 @@
     python benchmarks/report.py --methods 40 --records 2000
 
 A run is made up (20 methods x 5 seeds x 4 datasets, each pretrained once and scored with 4 label
-fractions: 2,000 cells, with 500 test records and 5 classes) and its report is written as `lcd-bench report` does it. Processor time is of
-all threads and worker processes: on a machine that other work shares, it says more than the clock.
+fractions: 2,000 cells, with 500 test records and 5 classes) and its report is written as
+`lcd-bench report` does it. Processor time is of all threads and worker processes: on a machine that
+other work shares, it says more than the clock.
 """
 
 from __future__ import annotations

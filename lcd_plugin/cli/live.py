@@ -35,7 +35,8 @@ def running(cells: Sequence[Cell]) -> Iterator[Callable[[CellEvent], None]]:
     """
     console = Console(stderr=True, highlight=False)
     clock = RunClock(cells)
-    if not console.is_terminal:
+    # A dumb terminal cannot go back to a line that it has shown.
+    if not console.is_terminal or console.is_dumb_terminal:
         yield _plain(console, clock)
         return
     picture = _Picture(clock)

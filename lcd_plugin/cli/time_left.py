@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lcd_plugin.bench.runner import Cell, CellEvent
     from lcd_plugin.pretrain.job import EpochDone
 
+# Cells that take about as long have the same.
+Kind = tuple[str, str, str, str]
 ENDED = ("cached", "done", "failed", "blocked")
 
 
@@ -48,8 +50,9 @@ class RunClock:
         self.running: Cell | None = None
         self.epoch: EpochDone | None = None
         self._left = Counter(map(_alike, cells))
-        self._seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._seconds: dict[Kind, list[float]] = defaultdict(list)
         self._now, self._start, self._cell_start = now, now(), now()
+        self._epoch_end = self._start
 
     @property
     def n_ended(self) -> int:
@@ -66,7 +69,7 @@ class RunClock:
         if event.status == "started":
             self.running, self.epoch, self._cell_start = event.cell, None, self._now()
         elif event.status == "progress":
-            self.epoch = event.epoch
+            self.epoch, self._epoch_end = event.epoch, self._now()
         elif event.status in ENDED:
             if event.status == "done" and event.cell is self.running:
                 self._seconds[_alike(event.cell)].append(self._now() - self._cell_start)
@@ -85,16 +88,17 @@ class RunClock:
             seconds -= min(self._now() - self._cell_start, whole)
         return TimeLeft(seconds, at_least=len(known) < len(expected))
 
-    def _expected(self, alike: tuple[str, str]) -> float | None:
+    def _expected(self, alike: Kind) -> float | None:
         """Seconds of a cell: the mean of those like it, or as the one under way promises."""
         if self._seconds[alike]:
             return sum(self._seconds[alike]) / len(self._seconds[alike])
         if self.running is not None and self.epoch and _alike(self.running) == alike:
-            return (self._now() - self._cell_start) * self.epoch.epochs / self.epoch.epoch
+            return (self._epoch_end - self._cell_start) * self.epoch.epochs / self.epoch.epoch
         return None
 
 
-def _alike(cell: Cell) -> tuple[str, str]:
-    """What makes cells take about as long: a method's pretraining, an evaluation's protocol."""
+def _alike(cell: Cell) -> Kind:
+    """What makes cells take about as long: dataset, encoder, and the method or the protocol."""
     protocol = getattr(cell, "protocol", None)
-    return ("pretrain", cell.method) if protocol is None else ("evaluate", protocol)
+    work = ("pretrain", cell.method) if protocol is None else ("evaluate", protocol)
+    return *work, cell.dataset, cell.encoder

@@ -24,6 +24,8 @@ class _Cell:
     method: str
     number: int = 0
     protocol: str | None = None
+    dataset: str = "d"
+    encoder: str = "e"
 
     @property
     def title(self) -> str:
@@ -69,6 +71,23 @@ class TestTimeLeft:
         left = clock.left()
         # 10 s an epoch: 100 s each, of which 30 are over; how long a score takes is not known.
         assert (left.seconds, left.at_least) == (pytest.approx(270), True)
+
+    def test_between_two_epochs_the_rest_only_gets_shorter(self, now: _Clock):
+        clock = RunClock(LCD[:1], now)
+        clock.listen(CellEvent(LCD[0], "started"))
+        now.seconds = 10
+        clock.listen(CellEvent(LCD[0], "progress", epoch=EpochDone(1, 25, 1.0, None)))
+        assert clock.left().seconds == pytest.approx(240)
+        now.seconds = 19.9
+        assert clock.left().seconds == pytest.approx(230.1)
+
+    def test_another_encoder_is_not_expected_to_take_as_long(self, now: _Clock):
+        large = [_Cell("lcd", i, encoder="large") for i in range(2)]
+        clock = RunClock([LCD[0], *large], now)
+        _compute(clock, now, LCD[0], 10)
+        assert clock.left() is None
+        _compute(clock, now, large[0], 100)
+        assert clock.left().seconds == 100
 
     def test_each_kind_is_expected_to_take_what_its_like_took(self, now: _Clock):
         clock = RunClock([*LCD, RANDOM, *SCORES], now)
@@ -118,9 +137,9 @@ class TestPicture:
         assert _state(clock) == "1 of 1 cells, 0:00:02"
 
 
-def _run(command: list[str], terminal: bool) -> str:
+def _run(command: list[str], terminal: bool, kind: str = "xterm") -> str:
     """What a command says on stderr, at a terminal of 80 columns or in a pipe."""
-    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"COLUMNS": "80", "TERM": kind, "OMP_NUM_THREADS": "1"}
     if not terminal:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         return done.stderr
@@ -149,6 +168,8 @@ from lcd_plugin.pretrain.job import EpochDone
 class Cell:
     method: str
     title: str
+    dataset: str = "d"
+    encoder: str = "e"
 
 cells = [Cell("lcd", f"pretrain lcd, [bold]seed {i}[/bold]" + 60 * "x") for i in range(2)]
 with running(cells) as listen:
@@ -174,3 +195,7 @@ class TestSecondProcess:
         assert re.search(r"epoch 1/2, loss 0\.5, 100 records/s: pretrain lcd", said)
         assert "0 of 2 cells" in said
         assert "[2/2] pretrain lcd, [bold]seed 1[/bold]" in said
+
+    def test_a_terminal_that_cannot_redraw_gets_lines(self):
+        said = _run([sys.executable, "-c", FAKE], terminal=True, kind="dumb")
+        assert [line[:5] for line in said.splitlines()] == ["[1/2]", "[2/2]"]
