@@ -88,14 +88,14 @@ def _encoder(
         rng = np.random.default_rng([int(dataset[-1]), number, seed, round(100 * fraction)])
         strength = 0.5 + 0.05 * number + fraction
         logits = strength * (targets - 0.5) + rng.standard_normal(targets.shape)
+        protocol = "scratch" if name == "supervised" else "linear"
         own = identity | {
-            "task": "t", "label_fraction": fraction, "label_seed": seed, "protocol": "linear",
+            "task": "t", "label_fraction": fraction, "label_seed": seed, "protocol": protocol,
             "pretrain_key": trained.key,
         }  # fmt: skip
         cell = SavedCell(
             key=key_of(own), title=f"linear {name}", task="t", label_fraction=fraction,
-            protocol="scratch" if name == "supervised" else "linear", label_seed=seed,
-            pretrain_key=trained.key,
+            protocol=protocol, label_seed=seed, pretrain_key=trained.key,
             pretrain_dataset=None if name == "supervised" else dataset, **common,
         )  # fmt: skip
         scored = EvaluateResult(

@@ -17,7 +17,9 @@ from lcd_plugin.json_number import Number
 
 # Raise it when the meaning of a result changes: older results are then computed anew.
 SCHEMA = 1
+# Files of a cell: its result, and what a pretraining and an evaluation have beside theirs.
 RESULT = "result.json"
+ENCODER, HISTORY, PREDICTIONS = "encoder.safetensors", "history.csv", "predictions.npz"
 
 
 class CellResult(BaseModel):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from lcd_plugin.cli.comparison_table import MARKS_OF_DOUBT, difference_table
 from lcd_plugin.counted import counted
 from lcd_plugin.report.compare.gate import line_name
 from lcd_plugin.report.compare.model import (
     Change,
+    Doubt,
     LineDifference,
     RunComparison,
     Side,
@@ -30,7 +31,12 @@ from lcd_plugin.report.plain_text import one_line
 PIPED = 100  # columns where there is no terminal to ask
 NAMED = 5  # of a list, before the rest is only counted
 CHANGES = 25
-MARKS = {"cannot be told apart": "=", "not tested": "?"}
+IS_HASH, HASH = re.compile("[0-9a-f]{16,}"), 8  # characters of a hash that are shown
+DOUBTS: dict[Doubt, str] = {
+    "no seed in common": "no seed in common: nothing is paired, so it is of other seeds too",
+    "fewer than 3 seeds": "fewer than 3 seeds in both runs: it may be of the seeds",
+    "within seeds": "its seeds alone vary as much (t test over seeds, 5 % level)",
+}
 
 
 class _Printer:
@@ -68,10 +74,10 @@ def print_comparison(comparison: RunComparison) -> None:
     for (title, metric), lines in _tables(comparison.lines).items():
         printer.console.print()
         printer.say(f"{title}: {METRIC_TITLES[metric]}", "bold")
-        printer.console.print(_table(lines, printer))
+        _print_table(lines, printer)
     _print_summary(comparison, printer)
-    printer.some("Only in A:", comparison.only_a)
-    printer.some("Only in B:", comparison.only_b)
+    for letter, own in (("A", comparison.lines_only_a), ("B", comparison.lines_only_b)):
+        printer.some(f"Only in {letter}, {counted(len(own), 'line')}:", own)
     printer.some("Without a result in A:", _unfinished(comparison.unfinished_a))
     printer.some("Without a result in B:", _unfinished(comparison.unfinished_b))
     _print_changes(comparison, printer)
@@ -94,36 +100,18 @@ def _tables(lines: Iterable[LineDifference]) -> dict[tuple[str, str], list[LineD
     return found
 
 
-def _table(lines: Sequence[LineDifference], printer: _Printer) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("\nmethod", overflow="fold", min_width=8)
-    for head in ("\nlabels", "\nA", "\nB", "\nB - A", "95 % interval\nof B - A", "p\n(Holm)"):
-        table.add_column(head, justify="right", no_wrap=True)
-    spread = any(line.seed_std is not None for line in lines) and printer.console.width >= 90
-    if spread:
-        table.add_column("seed\nSD", justify="right", no_wrap=True)
-    table.add_column("\nB is", no_wrap=True)
-    for line in lines:
-        table.add_row(
-            printer.text(line_name(line)),
-            words.share(line.label_fraction),
-            _number(line.mean_a),
-            _number(line.mean_b),
-            _signed(line.difference),
-            "" if math.isnan(line.ci_low) else f"{_signed(line.ci_low)} {_signed(line.ci_high)}",
-            "" if line.p_holm is None else f"{line.p_holm:.3f}",
-            *([] if not spread else ["" if line.seed_std is None else _number(line.seed_std)]),
-            MARKS.get(line.verdict, line.verdict),
-        )
-    return table
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def _signed(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:+.3f}"
+def _print_table(lines: Sequence[LineDifference], printer: _Printer) -> None:
+    """The lines that are not the same, and how many are."""
+    different = [line for line in lines if line.verdict != "same"]
+    if different:
+        names = {id(line): printer.text(line_name(line)) for line in different}
+        table, left_out = difference_table(different, names, printer.console.width)
+        printer.console.print(table)
+        if left_out:
+            printer.say(f"No room for: {', '.join(left_out)}; --json has all.", "dim")
+    if len(different) < len(lines):
+        same = counted(len(lines) - len(different), "line")
+        printer.say(f"{same} with equal predictions in both.")
 
 
 def _print_summary(comparison: RunComparison, printer: _Printer) -> None:
@@ -133,12 +121,18 @@ def _print_summary(comparison: RunComparison, printer: _Printer) -> None:
     printer.console.print()
     printer.say(f"{counted(len(lines), 'line')} compared; B is: {shown}.", "bold")
     if any(line.p is not None for line in lines):
+        tied = "= cannot be told apart. " if counts["cannot be told apart"] else ""
         printer.say(
-            "= cannot be told apart (5 % level): paired permutation test over patients, corrected "
+            f"{tied}Verdicts (5 % level): paired permutation test over patients, corrected "
             "after Holm over all lines of a metric; it holds the trained encoders and label "
-            "subsets as they are. Intervals: paired bootstrap over patients.",
+            "subsets as they are. Intervals: paired bootstrap over patients. Seed SD: of the "
+            "difference.",
             "dim",
         )
+    doubts = {line.doubt for line in lines if line.doubt}
+    for doubt in DOUBTS:
+        if doubt in doubts:
+            printer.say(f"{MARKS_OF_DOUBT[doubt]} {DOUBTS[doubt]}.")
     untested = Counter(
         f"{line.reason} ({line.n_test_a:,} test records in A, {line.n_test_b:,} in B)"
         for line in lines
@@ -188,15 +182,30 @@ def _print_changes(comparison: RunComparison, printer: _Printer) -> None:
 
 def _change_text(change: Change) -> str:
     of = f" ({', '.join(change.of)})" if change.of else ""
-    if isinstance(change.a, list) and isinstance(change.b, list):
+    for where, own, other in (("A", change.a, change.b), ("B", change.b, change.a)):
+        if isinstance(own, dict) and other is None:
+            return f"{change.name}: only in {where}, {counted(len(own), 'setting')}{of}"
+    if isinstance(change.a, list) or isinstance(change.b, list):
+        a, b = _as_list(change.a), _as_list(change.b)
         only = {
-            "only in A": [value_text(value) for value in change.a if value not in change.b],
-            "only in B": [value_text(value) for value in change.b if value not in change.a],
+            "only in A": [_value_text(value) for value in a if value not in b],
+            "only in B": [_value_text(value) for value in b if value not in a],
         }
-        if any(only.values()):
+        if a and b and any(only.values()):
             shown = "; ".join(f"{where} {', '.join(own)}" for where, own in only.items() if own)
             return f"{change.name}: {shown}{of}"
-    return f"{change.name}: {value_text(change.a)} -> {value_text(change.b)}{of}"
+    return f"{change.name}: {_value_text(change.a)} -> {_value_text(change.b)}{of}"
+
+
+def _as_list(value: Any) -> list[Any]:
+    """A value among others; nothing where there is none."""
+    return value if isinstance(value, list) else [value] * (value is not None)
+
+
+def _value_text(value: Any) -> str:
+    """A value; of a hash, such as that of data or of a commit, the beginning."""
+    text = value_text(value)
+    return text[:HASH] if isinstance(value, str) and IS_HASH.fullmatch(value) else text
 
 
 def _print_times(comparison: RunComparison, printer: _Printer) -> None:
@@ -231,9 +240,26 @@ def _print_gate(comparison: RunComparison, printer: _Printer) -> None:
     if gate is None:
         return
     printer.console.print()
-    outcome = "passed" if gate.passed else "failed"
-    printer.say(f"Gate, no score lower by more than {gate.worse_by:g}: {outcome}.", "bold")
-    for failure in gate.failures:
-        printer.say(f"- {failure}")
+    judged = counted(len(comparison.lines), "line")
+    if gate.failures:
+        printer.say(
+            f"Gate, scores: failed. {len(gate.failures):,} of {judged} lower by more than "
+            f"{gate.worse_by:g}, or without a test:",
+            "bold",
+        )
+        for failure in gate.failures:
+            printer.say(f"- {failure}")
+    else:
+        said = f"Gate, scores: passed. {judged}, none lower by more than {gate.worse_by:g}."
+        printer.say(said, "bold")
+    if gate.missing:
+        outcome = "allowed" if gate.allow_missing else "failed"
+        printer.say(f"Gate, what B lacks: {outcome}.", "bold")
+        for missing in gate.missing:
+            printer.say(f"- {missing}")
+        if not gate.allow_missing:
+            printer.say("Where B is meant to hold less, --allow-missing judges what both have.")
+    else:
+        printer.say("Gate, what B lacks: passed. It has all that A has.", "bold")
     for note in gate.notes:
         printer.say(f"Note: {note}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.box import Box
@@ -13,11 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lcd_plugin.counted import counted
 from lcd_plugin.report.exports.tables import (
+    RANK,
     best_and_tied,
     factors_of,
     not_beating_random,
     number_text,
+    rank_head,
     rank_text,
     ranked,
     seeds_text,
@@ -37,12 +40,13 @@ GAP = 2
 # A line below the head and nothing else, in characters that every terminal has.
 RULED = Box("    \n    \n -- \n" + "    \n" * 5, ascii=True)
 MARKS = {"best": "*", "tied": "~", None: " "}
-LEGEND = (
-    "* best of a column; ~ cannot be told apart from it; = cannot be told apart from another; ^ "
-    "baseline (paired permutation test over patients, Holm, for these encoders and label subsets). "
-    "Interval: 95 %, bootstrap over patients. Time: pretraining. The report has the other metrics, "
-    "all intervals and the scores by class."
-)
+# What columns are called where there is no room for them.
+INTERVALS, FACTORS, TIME, SPEED = "intervals", "label factors", "time", "records/s"
+SIGNS = {
+    "*": "* best of a column",
+    "~": "~ cannot be told apart from it",
+    "=": "= cannot be told apart from another",
+}
 
 
 @dataclass(frozen=True)
@@ -77,28 +81,27 @@ def print_board(board: Leaderboard, scores: Scores = Scores.fraction) -> None:
     """
     piped = not sys.stdout.isatty()
     console = _console(PIPED if piped and "COLUMNS" not in os.environ else None)
+    shown: set[str] = set()
     for title, rows in tables(board):
         _say(title, console, "bold")
         factors = factors_of(board, rows)
-        left_out = _print_table(rows, factors, scores, console, piped)
-        largest = max(row.label_fraction for row in rows)
-        said = (
-            f"{seeds_text(rows)}, {rows[0].n_test} test records, ranks at {words.share(largest)} "
-            f"of the labels"
-        )
-        _say(said + _factors_said(factors), console, "dim")
+        in_table, left_out = _print_table(rows, factors, scores, console, piped)
+        shown |= in_table
+        _say(_said(rows, factors if FACTORS in in_table else ()), console, "dim")
         if left_out:
             _say(f"No room for: {', '.join(left_out)}; they are in the report.", console, "dim")
         behind = not_beating_random(rows)
         if behind:
-            _say(f"Not shown to be better than a random encoder: {', '.join(behind)}", console)
+            _say(f"Not shown to beat a random encoder: {behind}", console)
         console.print()
-    _say(LEGEND if board.rows else "There are no results yet.", console, "dim")
+    _say(_legend(shown, board) if board.rows else "There are no results yet.", console, "dim")
     for note in board.notes:
         _say(f"Note: {note}", console)
-    if board.unfinished:
-        said = f"{len(board.unfinished)} cells of the plan have no result; see the report."
-        _say(said, console)
+    absent = sum(cell.status == "unavailable" for cell in board.unfinished)
+    if cells := len(board.unfinished) - absent:
+        _say(f"{counted(cells, 'cell')} of the plan without a result; see the report.", console)
+    if absent:
+        _say(f"{absent} of the plan could not be used; see the report.", console)
 
 
 def _console(width: int | None) -> Console:
@@ -114,10 +117,36 @@ def _safe(text: str, console: Console) -> str:
     return one_line(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
 
 
-def _factors_said(factors: Sequence[LabelFactor]) -> str:
-    if not factors:
-        return ""
-    return f"; factor: how many times as many labels {factors[0].baseline} needs for the same score"
+def _said(rows: Sequence[Row], factors: Sequence[LabelFactor]) -> str:
+    """What stands below a table; the label factors only where it has them."""
+    said = f"{seeds_text(rows)}, {rows[0].n_test} test records"
+    if len({row.place for row in rows}) > 1:
+        said += f", {rank_head(rows)} of the labels"
+    if factors:
+        baseline = factors[0].baseline
+        said += f"; factor: how many times as many labels {baseline} needs for the same score"
+    return said
+
+
+def _legend(shown: Collection[str], board: Leaderboard) -> str:
+    """What the marks and columns mean, of those that are in a table."""
+    said = [text for sign, text in SIGNS.items() if sign in shown]
+    if said:
+        said[-1] += (
+            " (paired permutation test over patients, Holm, for these encoders and label subsets)"
+        )
+    said += ["^ baseline"] * any(row.kind != "pretraining" for row in board.rows)
+    sentences = ["; ".join(said)] if said else []
+    if "rank" in shown:
+        sentences.append(f"Rank: {RANK}")
+    if INTERVALS in shown:
+        sentences.append("Interval: 95 %, bootstrap over patients")
+    if {TIME, SPEED} & set(shown):
+        scratch = any(row.kind == "supervised" for row in board.rows)
+        told = ", for supervised training from scratch" if scratch else ""
+        sentences.append(f"Time: pretraining{told}")
+    sentences.append("The report has the other metrics, all intervals and the scores by class")
+    return ". ".join(sentences) + "."
 
 
 def _print_table(
@@ -126,8 +155,12 @@ def _print_table(
     scores: Scores,
     console: Console,
     piped: bool,
-) -> list[str]:
-    """Print the table; the columns that there was no room for are returned by name."""
+) -> tuple[set[str], list[str]]:
+    """Print the table.
+
+    Returns:
+        Signs and columns that it has, and columns that there was no room for.
+    """
     fractions = sorted({row.label_fraction for row in rows})
     names, order = series_names(rows), ranked(rows)
     called = {
@@ -157,7 +190,10 @@ def _print_table(
         table.add_row(ranks[row.place], Text(called[row.place], style), *cells)
     wide = fixed + longest + _width(columns)
     (console if wide <= console.width else _console(wide)).print(table)
-    return left_out
+    written = "".join(cell for column in columns for cell in column.cells.values())
+    shown = {sign for sign in SIGNS if sign in written + "".join(ranks.values())}
+    ranked_lines = {"rank"} if len(order) > 1 else set()
+    return shown | ranked_lines | {column.called for column in columns}, left_out
 
 
 def _width(columns: Sequence[_Column]) -> int:
@@ -172,16 +208,16 @@ def _columns(rows: Sequence[Row], factors: Sequence[LabelFactor], scores: Scores
         for row in rows
         if row.label_fraction == largest and has_interval(row)
     }
-    times = {row.place: f"{row.pretrain_wall_s:,.1f}" for row in order if row.kind != "supervised"}
+    times = {row.place: f"{row.pretrain_wall_s:,.1f}" for row in order}
     speeds = {row.place: f"{row.records_per_s:,.0f}" for row in order if row.records_per_s}
     columns = _score_columns(rows, scores)
-    columns.append(_Column(("interval", f"at {words.share(largest)}"), spans, "intervals", 2))
+    columns.append(_Column(("interval", f"at {words.share(largest)}"), spans, INTERVALS, 2))
     if factors:
         least = min(factor.label_fraction for factor in factors)
         short = {place_of(f): short_factor(f) for f in factors if f.label_fraction == least}
-        columns.append(_Column(("factor", f"at {words.share(least)}"), short, "label factors", 3))
-    columns.append(_Column(("time", "s/seed"), times, "pretraining time", 5))
-    columns.append(_Column(("", "records/s"), speeds, "records/s", 1))
+        columns.append(_Column(("factor", f"at {words.share(least)}"), short, FACTORS, 3))
+    columns.append(_Column(("time", "s/seed"), times, TIME, 5))
+    columns.append(_Column(("", "records/s"), speeds, SPEED, 1))
     return columns
 
 

@@ -75,8 +75,9 @@ def _result(future: Future[T]) -> T:
         return future.result()
     except BrokenExecutor as error:
         raise DataError(
-            "A process that read records was killed, most likely for its memory; what is done is "
-            "kept: prepare the dataset with `lcd-bench data prepare NAME --jobs 1`."
+            "A worker process was killed, most likely for its memory. Results on disk and records "
+            "that are prepared are kept: free some memory and run the same command again; "
+            "`lcd-bench data prepare NAME --jobs 1` prepares a dataset in one process."
         ) from error
 
 

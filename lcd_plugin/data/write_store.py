@@ -99,7 +99,8 @@ def _copies(filled: pd.DataFrame) -> pd.Series[str]:
     The one in the part that must stay whole remains: test, then validation, then training.
     """
     records = filled.drop_duplicates("record").sort_values(
-        "split", key=lambda split: -split.map(SPLITS.index), kind="stable"
+        # Without a record a column of texts stays one, and has no negative.
+        "split", key=lambda split: -split.map(SPLITS.index).astype(int), kind="stable"
     )
     first = records.drop_duplicates("content").set_index("content")["record"]
     kept = records["content"].map(first)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,8 +12,16 @@ from numpy.typing import NDArray
 
 from lcd_plugin.bench.results import SCHEMA, EvaluateResult, PretrainResult
 from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan
-from lcd_plugin.counted import counted
+from lcd_plugin.report.comparisons import recipe_settings_of, training_of
 from lcd_plugin.report.folders import named_folders
+from lcd_plugin.report.gaps import (
+    Gap,
+    gap_notes,
+    missing,
+    most_telling,
+    unavailable,
+    without_newer,
+)
 from lcd_plugin.report.merging import are_equal, conflict_reason, merge_notes
 from lcd_plugin.report.model import Curve, UnfinishedCell
 from lcd_plugin.report.read_cells import (
@@ -27,10 +34,9 @@ from lcd_plugin.report.read_cells import (
     read_predictions,
 )
 from lcd_plugin.report.read_folders import Kind, OutFolder, left_out_notes, open_folders
+from lcd_plugin.report.recipe_names import RecipeNames
+from lcd_plugin.report.same_cell import contradictions, pretraining_contradiction
 from lcd_plugin.report.versions import Subject, behind, newest_versions
-
-# Of several reasons why a cell has no result, the first of these is told.
-TELLING = ("failed", "unreadable", "stale", "missing")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Scored:
 
     Attributes:
         out: name of the output folder.
-        cell: where it stands in the plan.
+        cell: where it stands in the plan, under the recipe that its settings go by in the report.
         result: of the evaluation.
         pretraining: whose encoder was scored; None for training from scratch.
         patients, rows: of the test records, shape (records,).
@@ -70,7 +76,9 @@ class Collected:
     notes: list[str] = field(default_factory=list)
 
 
-# What a folder has of a cell.
+# A cell by the names of the folders that plan it, in their order.
+Planned: TypeAlias = dict[str, SavedCell]
+# What the folders have of a cell.
 Trained: TypeAlias = dict[str, PretrainResult | UnfinishedCell]  # by the name of the folder
 Found: TypeAlias = list[Scored | UnfinishedCell]
 
@@ -80,7 +88,8 @@ def collect(outs: Iterable[Path]) -> Collected:
 
     A cell is complete if any of the folders has it, and equal results under one key count once.
     Different results under one key, and results of older versions than others of the report, are
-    listed and left out. What cannot be read is listed and skipped.
+    listed and left out. What cannot be read is listed and skipped. Equal settings have one recipe,
+    whatever the plans of the folders call it.
 
     Raises:
         DataError: a folder holds no run, or none of them has a plan that can be read.
@@ -88,50 +97,64 @@ def collect(outs: Iterable[Path]) -> Collected:
     folders, unreadable = open_folders(named_folders(outs))
     collected = Collected({f.name: f.plan for f in folders}, unfinished=unreadable)
     pretrain, evaluate = _planned(folders, "pretrain"), _planned(folders, "evaluate")
-    trained = {key: _trained(cell, folders) for key, (_, cell) in pretrain.items()}
+    trained = {key: _trained(planned, folders) for key, planned in pretrain.items()}
     arrays: KnownArrays = {}
-    found = {
-        key: _found(cell, folders, trained.get(cell.pretrain_key or "", {}), arrays)
-        for key, (_, cell) in evaluate.items()
-    }
+    found = {key: _found(planned, folders, trained, arrays) for key, planned in evaluate.items()}
     newest = newest_versions(_identities(trained.values(), found.values()))
-    for key, (out, cell) in pretrain.items():
-        if _complete(trained[key]):
-            _add_curve(cell, trained[key], folders, newest, collected)
+    gaps: list[Gap] = []
+    present: list[SavedCell] = []
+    names = RecipeNames()
+    complete: list[tuple[str, Scored]] = []  # each with its settings, which name its recipe
+    for key, planned in pretrain.items():
+        out, cell = next(iter(planned.items()))
+        if results := _complete(trained[key]):
+            names.add(training_of(results[0]), planned)
+            present.append(cell)
         else:
-            problem = _most_telling(trained[key].values()) or _missing(cell, out, False)
-            collected.unfinished.append(problem)
-    for key, (out, cell) in evaluate.items():
+            gaps.append((cell, most_telling(trained[key].values()) or missing(cell, out, False)))
+    for key, planned in evaluate.items():
+        out, cell = next(iter(planned.items()))
         waiting = cell.pretrain_key in trained and not _complete(trained[cell.pretrain_key])
-        settled = _settled(cell, found[key], newest) or _missing(cell, out, waiting)
+        settled = _settled(found[key], newest) or missing(cell, out, waiting)
         if isinstance(settled, Scored):
-            collected.scored.append(settled)
+            settings = recipe_settings_of(settled)
+            names.add(settings, planned)
+            complete.append((settings, settled))
         else:
-            collected.unfinished.append(settled)
-    for folder in folders:
-        for title, reason in folder.plan.unavailable.items():
-            collected.unfinished.append(
-                UnfinishedCell(title=title, status="failed", reason=reason, out=folder.name)
-            )
+            gaps.append((cell, settled))
+    collected.scored = [
+        replace(run, cell=names.named(settings, run.cell)) for settings, run in complete
+    ]
+    collected.curves = list(_curves(trained, pretrain, folders, names, newest, collected.notes))
+    kept, superseded = without_newer(gaps, [*present, *(run.cell for run in collected.scored)])
+    collected.unfinished += [*kept, *unavailable(folders, collected.scored)]
     collected.notes += [
-        *_copy_notes(found.values()),
+        *names.notes(),
+        *gap_notes(found.values(), superseded),
         *merge_notes(collected),
         *left_out_notes(folders, newest),
     ]
     return collected
 
 
-def _planned(folders: Iterable[OutFolder], kind: Kind) -> dict[str, tuple[str, SavedCell]]:
-    """The cells of a kind by their key, each with the name of the first folder that asks for it."""
-    cells: dict[str, tuple[str, SavedCell]] = {}
+def _planned(folders: Iterable[OutFolder], kind: Kind) -> dict[str, Planned]:
+    """The cells of a kind by their key."""
+    cells: dict[str, Planned] = {}
     for folder in folders:
         for cell in folder.cells(kind):
-            cells.setdefault(cell.key, (folder.name, cell))
+            cells.setdefault(cell.key, {})[folder.name] = cell
     return cells
 
 
-def _trained(cell: SavedCell, folders: Iterable[OutFolder]) -> Trained:
-    found = {f.name: _result(cell, f, "pretrain", PretrainResult) for f in folders}
+def _as_planned(planned: Planned, folder: OutFolder) -> SavedCell:
+    """A cell as a folder plans it; where it does not, as the first does."""
+    return planned.get(folder.name) or next(iter(planned.values()))
+
+
+def _trained(planned: Planned, folders: Iterable[OutFolder]) -> Trained:
+    found = {
+        f.name: _result(_as_planned(planned, f), f, "pretrain", PretrainResult) for f in folders
+    }
     return {name: outcome for name, outcome in found.items() if outcome is not None}
 
 
@@ -140,29 +163,34 @@ def _complete(trained: Trained) -> list[PretrainResult]:
 
 
 def _found(
-    cell: SavedCell, folders: Iterable[OutFolder], trained: Trained, known: KnownArrays
+    planned: Planned,
+    folders: Iterable[OutFolder],
+    trained: Mapping[str, Trained],
+    known: KnownArrays,
 ) -> Found:
     """What the folders have of an evaluation, in their order."""
-    found = (_evaluation(cell, folder, trained, known) for folder in folders)
+    found = (_evaluation(_as_planned(planned, f), f, trained, known) for f in folders)
     return [outcome for outcome in found if outcome is not None]
 
 
 def _evaluation(
-    cell: SavedCell, folder: OutFolder, trained: Trained, known: KnownArrays
+    cell: SavedCell, folder: OutFolder, trained: Mapping[str, Trained], known: KnownArrays
 ) -> Scored | UnfinishedCell | None:
     result = _result(cell, folder, "evaluate", EvaluateResult)
     if not isinstance(result, EvaluateResult):
         return result
     pretraining = None
     if cell.pretrain_key:
-        own = trained.get(folder.name)
+        behind_it = trained.get(cell.pretrain_key, {})
+        own = behind_it.get(folder.name)
         pretraining = (
-            own if isinstance(own, PretrainResult) else next(iter(_complete(trained)), None)
+            own if isinstance(own, PretrainResult) else next(iter(_complete(behind_it)), None)
         )
         if pretraining is None:
-            return _unfinished(
-                cell, folder.name, "missing", "the result of its pretraining is gone; run it again"
-            )
+            reason = "the result of its pretraining is gone; run it again"
+            return _unfinished(cell, folder.name, "missing", reason)
+        if reason := pretraining_contradiction(cell, pretraining.identity):
+            return _unfinished(cell, folder.name, "unreadable", reason)
     try:
         arrays = read_predictions(folder.path / "evaluate" / cell.key, result, known)
     except UnreadableError as error:
@@ -180,7 +208,11 @@ def _result(
         result = read_cell(folder.path / kind / cell.key, model)
     except UnreadableError as error:
         return _unreadable(cell, folder.name, error)
-    if result is None or result.status == "complete":
+    if result is None:
+        return None
+    if reason := contradictions(cell, result.identity):
+        return _unfinished(cell, folder.name, "unreadable", reason)
+    if result.status == "complete":
         return result
     return _unfinished(cell, folder.name, "failed", result.error or "unknown")
 
@@ -203,80 +235,57 @@ def _identities(trained: Iterable[Trained], found: Iterable[Found]) -> Iterator[
         yield from (o.result.identity for o in outcomes if isinstance(o, Scored))
 
 
-def _add_curve(
-    cell: SavedCell,
-    trained: Trained,
+def _curves(
+    trained: Mapping[str, Trained],
+    pretrain: Mapping[str, Planned],
     folders: Iterable[OutFolder],
+    names: RecipeNames,
     newest: Mapping[Subject, int],
-    collected: Collected,
-) -> None:
-    """Add the history of a pretraining, as the first folder with its result has it."""
-    complete = {n: t for n, t in trained.items() if isinstance(t, PretrainResult)}
-    (name, result), *_ = complete.items()
-    if not result.updates or behind(result.identity, newest):
-        return
-    folder = next(f for f in folders if f.name == name)
-    try:
-        columns = read_history(folder.path / "pretrain" / cell.key, result)
-    except UnreadableError as error:
-        collected.notes.append(f"No training curve of {cell.title} in {name}: {error}.")
-        return
-    collected.curves.append(
-        Curve(
-            method=cell.method,
-            recipe=cell.recipe,
-            encoder=cell.encoder,
-            dataset=cell.dataset,
-            seed=cell.seed,
-            **columns,
-        )
-    )
+    notes: list[str],
+) -> Iterator[Curve]:
+    """The history of every pretraining, as the first folder with its result has it.
+
+    Args:
+        trained: what the folders have, by key.
+        pretrain: what they plan, by key.
+        folders: of the report.
+        names: of the recipes.
+        newest: versions; what is older has no curve.
+        notes: takes a sentence on each history that cannot be read.
+    """
+    paths = {folder.name: folder.path for folder in folders}
+    for key, own in trained.items():
+        complete = [(out, r) for out, r in own.items() if isinstance(r, PretrainResult)]
+        for out, result in complete[:1]:
+            if not result.updates or behind(result.identity, newest):
+                continue
+            cell = names.named(training_of(result), next(iter(pretrain[key].values())))
+            try:
+                columns = read_history(paths[out] / "pretrain" / key, result)
+            except UnreadableError as error:
+                notes.append(f"No training curve of {cell.title} in {out}: {error}.")
+                continue
+            yield Curve(
+                method=cell.method,
+                recipe=cell.recipe,
+                encoder=cell.encoder,
+                dataset=cell.dataset,
+                seed=cell.seed,
+                **columns,
+            )
 
 
-def _settled(
-    cell: SavedCell, found: Found, newest: Mapping[Subject, int]
-) -> Scored | UnfinishedCell | None:
+def _settled(found: Found, newest: Mapping[Subject, int]) -> Scored | UnfinishedCell | None:
     """What the report has of an evaluation; None where no folder has anything of it."""
     scored = [outcome for outcome in found if isinstance(outcome, Scored)]
     if not scored:
-        return _most_telling(found)
+        return most_telling(found)
     first = scored[0]
     old = behind(first.result.identity, newest)
     if old:
         reason = f"of an older version than others of this report ({'; '.join(old)}); run it again"
-        return _unfinished(cell, first.out, "stale", reason)
+        return _unfinished(first.cell, first.out, "stale", reason)
     other = next((o for o in scored[1:] if not are_equal(first, o)), None)
     if other is None:
         return first
-    return _unfinished(cell, first.out, "conflict", conflict_reason(first, other))
-
-
-def _most_telling(outcomes: Iterable[object]) -> UnfinishedCell | None:
-    """Of several reasons why there is no result, that which tells most."""
-    problems = [outcome for outcome in outcomes if isinstance(outcome, UnfinishedCell)]
-    return min(problems, key=lambda problem: TELLING.index(problem.status), default=None)
-
-
-def _missing(cell: SavedCell, out: str, waiting: bool) -> UnfinishedCell:
-    reason = (
-        "waits for its pretraining; if that failed, run again with --retry-failed"
-        if waiting
-        else "not computed yet; run the same command again"
-    )
-    return _unfinished(cell, out, "missing", reason)
-
-
-def _copy_notes(found: Iterable[Found]) -> Iterator[str]:
-    """Sentences on unreadable results that another folder has too."""
-    spoilt = Counter(
-        outcome.out
-        for outcomes in found
-        if any(isinstance(outcome, Scored) for outcome in outcomes)
-        for outcome in outcomes
-        if isinstance(outcome, UnfinishedCell) and outcome.status == "unreadable"
-    )
-    for out, number in spoilt.items():
-        yield (
-            f"Skipped in {out}: {counted(number, 'result')} that cannot be read, which another "
-            f"folder has too."
-        )
+    return _unfinished(first.cell, first.out, "conflict", conflict_reason(first, other))

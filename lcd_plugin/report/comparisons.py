@@ -6,11 +6,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lcd_plugin.bench.results import key_of
-from lcd_plugin.report.collect import Scored
+from lcd_plugin.bench.results import PretrainResult, key_of
 from lcd_plugin.report.model import Place
+
+if TYPE_CHECKING:
+    from lcd_plugin.report.collect import Scored
 
 # What the names of protocols with the paper's settings end in.
 PAPER = "-paper"
@@ -142,16 +144,16 @@ def _test_records(entry: Scored, known: dict[tuple[Any, ...], str]) -> str:
 def _lines(entries: list[Scored]) -> dict[Place, list[Scored]]:
     """Entries by line.
 
-    One method under two settings counts as two, named by their hash, where no recipe tells them
-    apart: two folders can hold one method with different settings, and only seeds may be averaged
-    over.
+    Settings make a line, and recipes only name it. One method under two settings counts as two,
+    named by their hash, where no recipe tells them apart: two folders can hold one method with
+    different settings, and only seeds may be averaged over.
     """
     variants: dict[tuple[Place, str], list[Scored]] = defaultdict(list)
     for entry in entries:
         variants[_place(entry), _variant(entry)].append(entry)
     places = [place for place, _ in variants]
     return {
-        place._replace(method=f"{place.method}@{variant}")
+        place._replace(method=f"{place.method}@{variant[:8]}")
         if places.count(place) > 1
         else place: runs
         for (place, variant), runs in variants.items()
@@ -166,12 +168,31 @@ def _place(entry: Scored) -> Place:
 
 
 def _variant(entry: Scored) -> str:
-    return key_of(settings_behind(entry))[:8]
+    return key_of(settings_behind(entry))
+
+
+def recipe_settings_of(entry: Scored) -> str:
+    """Hash of the settings behind a score that a recipe is the name of.
+
+    It is the same whatever is predicted from which leads: a line has one recipe in all tables.
+    """
+    settings = settings_behind(entry)
+    for name in ("task", "leads"):
+        settings["own"].pop(name, None)
+    return key_of(settings)
+
+
+def training_of(pretraining: PretrainResult) -> str:
+    """Hash of the settings behind a pretraining, without its seed."""
+    return key_of(_without_seed(pretraining))
 
 
 def settings_behind(entry: Scored) -> dict[str, Any]:
     """All settings behind a score but the seeds and the number of labels."""
     differ = ("seed", "label_seed", "label_fraction", "pretrain_key")
     own = {k: v for k, v in entry.result.identity.items() if k not in differ}
-    pretraining = entry.pretraining.identity if entry.pretraining else {}
-    return {"own": own, "pretraining": {**pretraining, "seed": None}}
+    return {"own": own, "pretraining": _without_seed(entry.pretraining)}
+
+
+def _without_seed(pretraining: PretrainResult | None) -> dict[str, Any]:
+    return {**(pretraining.identity if pretraining else {}), "seed": None}

@@ -52,12 +52,16 @@ class Standing:
         tied: lines that it cannot be told apart from, best first.
         beats_random: whether it is better than all of its `random`; None without one.
         compared_random: the best of them.
+        p_random: what that follows from, see `_against_random`.
+        compared_supervised: the best of its `supervised`.
     """
 
     rank: int | None = None
     tied: tuple[Place, ...] = ()
     beats_random: bool | None = None
     compared_random: Place | None = None
+    p_random: float | None = None
+    compared_supervised: Place | None = None
 
 
 def all_duels(contenders: list[Contender]) -> dict[str, list[Duel]]:
@@ -110,28 +114,73 @@ def _seed_std(a: Contender, b: Contender, metric: str) -> float | None:
     return float(np.std(differences, ddof=1)) if len(differences) > 1 else None
 
 
-def standing(
-    own: Contender, contenders: list[Contender], metric: str, duels: list[Duel] | None
-) -> Standing:
-    """What the duels of a line say.
+def standings(
+    contenders: list[Contender], metric: str, duels: list[Duel] | None
+) -> dict[Place, Standing]:
+    """What the duels say of every line.
 
     Args:
-        own: the line.
-        contenders: all lines of the comparison.
+        contenders: all lines of a comparison.
         metric: which one.
         duels: all of the comparison under it; None where it is not tested.
     """
+    supervised = {c.place: _baselines(c, "supervised", contenders, metric) for c in contenders}
+    beside = {place: own[0] if own else None for place, own in supervised.items()}
     if duels is None:
-        return Standing()
-    winners = {
-        duel.b if duel.a == own.place else duel.a: duel.winner
-        for duel in duels
-        if own.place in (duel.a, duel.b)
+        return {place: Standing(compared_supervised=own) for place, own in beside.items()}
+    better, tied = dict.fromkeys(beside, 0), {place: list[Place]() for place in beside}
+    for duel in duels:  # in the order of the lines, best first
+        if duel.winner is None:
+            tied[duel.a].append(duel.b)
+            tied[duel.b].append(duel.a)
+        else:
+            better[duel.b if duel.winner == duel.a else duel.a] += 1
+    randoms = {c.place: _baselines(c, "random", contenders, metric) for c in contenders}
+    against = _against_random({p: own for p, own in randoms.items() if own}, duels)
+    return {
+        place: Standing(
+            1 + better[place],
+            tuple(tied[place]),
+            against[place][1] if place in against else None,
+            randoms[place][0] if randoms[place] else None,
+            against[place][0] if place in against else None,
+            own,
+        )
+        for place, own in beside.items()
     }
-    better = sum(winner not in (None, own.place) for winner in winners.values())
-    tied = tuple(place for place, winner in winners.items() if winner is None)
-    randoms = best_first(baselines_of(own, "random", contenders), metric)
-    if own.kind == "random" or not randoms:
-        return Standing(1 + better, tied)
-    beats = all(winners[random.place] == own.place for random in randoms)
-    return Standing(1 + better, tied, beats, randoms[0].place)
+
+
+def _baselines(own: Contender, kind: str, contenders: list[Contender], metric: str) -> list[Place]:
+    """The baselines of a line, best first; a baseline has none of its kind."""
+    if own.kind == kind:
+        return []
+    return [c.place for c in best_first(baselines_of(own, kind, contenders), metric)]
+
+
+def _against_random(
+    randoms: dict[Place, list[Place]], duels: list[Duel]
+) -> dict[Place, tuple[float, bool]]:
+    """Whether pretraining helped: for every line p and whether it is better than its `random`.
+
+    This is another question than which of all lines are apart, so that p is corrected after Holm
+    for as many tests as lines are asked about, however many duels there are among them. Where a
+    line has several `random`, it must beat them all, and the largest p is that of this one test
+    (intersection-union: Berger, Technometrics 1982).
+
+    Args:
+        randoms: those of each line that has one.
+        duels: all of the comparison.
+    """
+    between = {frozenset((duel.a, duel.b)): duel for duel in duels}
+    own = {
+        place: [between[frozenset((place, random))] for random in others]
+        for place, others in randoms.items()
+    }
+    corrected = holm([max(duel.p for duel in own_duels) for own_duels in own.values()])
+    return {
+        place: (
+            float(p),
+            bool(p < LEVEL) and all(d.a == place and d.difference != 0 for d in own_duels),
+        )
+        for (place, own_duels), p in zip(own.items(), corrected, strict=True)
+    }

@@ -36,7 +36,8 @@ def label_factors(
     for baseline in BASELINES:
         for fraction in sorted(contenders):
             for own in contenders[fraction]:
-                if own.kind == baseline:
+                # Without labels there is no factor; only a spoilt result says so.
+                if own.kind == baseline or own.n_labels < 1:
                     continue
                 curve = _curve_of(baseline, own, fraction, contenders)
                 if len(curve) > 1:
@@ -47,15 +48,22 @@ def label_factors(
 def _curve_of(
     baseline: str, own: Contender, fraction: float, contenders: ByFraction
 ) -> list[Contender]:
-    """The baseline that belongs to a line at all of its fractions, ascending."""
+    """The baseline that belongs to a line at all its numbers of labels, ascending.
+
+    Of few records two fractions can be as many; the smaller one then stands for both.
+    """
     candidates = baselines_of(own, baseline, contenders[fraction]) or [
         b for lines in contenders.values() for b in baselines_of(own, baseline, lines)
     ]
     if not candidates:
         return []
     place = candidates[0].place
-    curve = [c for f in sorted(contenders) for c in contenders[f] if c.place == place]
-    return [c for c in curve if np.isfinite(c.mean(METRIC))]
+    by_labels: dict[int, Contender] = {}
+    for at in sorted(contenders):
+        for c in contenders[at]:
+            if c.place == place and c.n_labels > 0 and np.isfinite(c.mean(METRIC)):
+                by_labels.setdefault(c.n_labels, c)
+    return [by_labels[n_labels] for n_labels in sorted(by_labels)]
 
 
 def _factor(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -15,7 +15,7 @@ from lcd_plugin.evaluate.metrics import METRICS
 from lcd_plugin.report.collect import Collected, Scored, collect
 from lcd_plugin.report.comparisons import Table, make_tables
 from lcd_plugin.report.contenders import Contender, best_first, contender
-from lcd_plugin.report.duels import Duel, Standing, all_duels, standing
+from lcd_plugin.report.duels import Duel, Standing, all_duels, standings
 from lcd_plugin.report.figures import series_names
 from lcd_plugin.report.label_factors import label_factors
 from lcd_plugin.report.model import DataSummary, Leaderboard, Pair, Place, Row, RunSource
@@ -112,8 +112,9 @@ def _judged(
     found: list[tuple[Row, Standing]] = []
     for contenders, duels in compared.values():
         for metric in METRICS:
+            by_place = standings(contenders, metric, duels.get(metric))
             for own in best_first(contenders, metric):
-                stands = standing(own, contenders, metric, duels.get(metric))
+                stands = by_place[own.place]
                 found.append((make_row(table, own, metric, stands), stands))
     names = series_names(row for row, _ in found)
     rows = [row.model_copy(update=_others(stands, names)) for row, stands in found]
@@ -129,10 +130,11 @@ def _judged(
 
 def _others(stands: Standing, names: dict[Place, str]) -> dict[str, Any]:
     """Fields of a row that name other lines."""
-    random = stands.compared_random
+    random, supervised = stands.compared_random, stands.compared_supervised
     return {
         "tied_with": tuple(names[place] for place in stands.tied),
         "compared_random": names[random] if random else None,
+        "compared_supervised": names[supervised] if supervised else None,
     }
 
 
@@ -178,4 +180,14 @@ def _provenance(scored: list[Scored]) -> dict[str, Any]:
     if not scored:
         return {}
     newest = max(scored, key=lambda s: s.result.provenance.get("finished", ""))
-    return {**newest.result.provenance, "results": len(scored)}
+    origin = newest.result.provenance
+    # A report travels: what was typed does too, but not where things lie on its author's disk.
+    argv = [_without_folder(str(argument)) for argument in origin.get("argv", ())]
+    return {**origin, "argv": argv, "results": len(scored)}
+
+
+def _without_folder(argument: str) -> str:
+    """`ptbxl=/data/ptb-xl` as `ptbxl=ptb-xl`."""
+    before, equals, value = argument.rpartition("=")
+    paths = (PurePosixPath(value), PureWindowsPath(value))
+    return before + equals + next((path.name for path in paths if path.is_absolute()), value)

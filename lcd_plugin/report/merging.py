@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lcd_plugin.bench.results import ENCODER, PREDICTIONS
 from lcd_plugin.counted import counted
-from lcd_plugin.report.read_cells import PREDICTIONS
 
 if TYPE_CHECKING:
     from lcd_plugin.report.collect import Collected, Scored
-
-ENCODER = "encoder.safetensors"
 
 
 def are_equal(a: Scored, b: Scored) -> bool:

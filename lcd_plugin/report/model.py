@@ -34,11 +34,13 @@ class Place(NamedTuple):
     pretrain_dataset: str
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """A part of a document: it cannot be changed, and has nothing but what is named here."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Row(_Document):
+class Row(Document):
     """One number of the leaderboard: a method at a label fraction under one metric.
 
     Attributes:
@@ -74,11 +76,17 @@ class Row(_Document):
             has a row for each.
         tied_with: rows that this one cannot be told apart from by that test, by the names of their
             lines (`lcd`, or `lcd (best, pretrained on ptbxl)` where that must be told).
-        compared_random: name of the line of `random` that decided `beats_random`; None where there
-            was none.
-        beats_random: whether it is better by that test than the `random` of the same recipe's data
-            and pretraining dataset (`supervised`: than every `random` of the same data); None for
-            `random` itself or where it was not run.
+        compared_random: name of the best `random` behind `beats_random`; None where there was none.
+        beats_random: whether it is better than the `random` of the same recipe's data and
+            pretraining dataset (`supervised`: than every `random` of the same data), by `p_random`
+            below 0.05; None for `random` itself or where it was not run. `rank` and `tied_with`
+            are corrected for all pairs: a line that beats its `random` may be tied with it there,
+            and one that is better there always beats it.
+        p_random: two-sided, from the paired permutation test against that `random` (the largest of
+            several), corrected after Holm over the lines of this comparison, fraction and metric
+            that have a `random`, and no other pairs; None where `beats_random` is None.
+        compared_supervised: name of the best `supervised` of the same recipe's data; None for
+            `supervised` itself or where it was not run.
         pretrain_wall_s: mean pretraining seconds of a seed (training from scratch for
             `supervised`).
         records_per_s: records that one second of training steps takes in.
@@ -114,6 +122,8 @@ class Row(_Document):
     tied_with: tuple[str, ...]
     beats_random: bool | None
     compared_random: str | None = None
+    p_random: float | None = None
+    compared_supervised: str | None = None
     mean_without_rare: Number
     rare_classes: tuple[str, ...]
     per_class: dict[str, Number]
@@ -131,7 +141,7 @@ class Row(_Document):
         return Place(self.method, self.recipe, self.pretrain_dataset)
 
 
-class _InComparison(_Document):
+class _InComparison(Document):
     """Something about one dataset, task, encoder, protocol and set of leads."""
 
     dataset: str
@@ -225,8 +235,10 @@ class SpeedCurve(_InComparison):
     machine: str
 
 
-class AverageRanks(_Document):
+class AverageRanks(Document):
     """Ranks of lines over several datasets and tasks, after Demsar (JMLR 2006).
+
+    There are none of fewer than three lines or three comparisons.
 
     Attributes:
         encoder, protocol, leads, label_fraction, metric: what the comparisons have in common;
@@ -235,8 +247,8 @@ class AverageRanks(_Document):
         names: lines that are in all of the comparisons, best average rank first.
         left_out: lines that are in some of them only.
         average_rank: of each, 1 is best; ties share their mean rank.
-        friedman_p: of the Friedman test that all are equal; None with fewer than three lines or
-            five comparisons, where its distribution is not that of chi-square.
+        friedman_p: of the Friedman test that all are equal; None with fewer than five comparisons,
+            where its distribution is not that of chi-square.
         critical_difference: two average ranks further apart than this differ at the 5 % level
             (Nemenyi).
     """
@@ -254,25 +266,27 @@ class AverageRanks(_Document):
     critical_difference: Number
 
 
-class UnfinishedCell(_Document):
-    """A cell of a plan without a result in the report.
+class UnfinishedCell(Document):
+    """A cell of a plan without a result in the report, or what no cell could be planned of.
 
     Attributes:
         title: what it would have been.
         status: `failed`; `missing` where it was not computed yet; `unreadable` where its files are
-            not what a run writes; `stale` where it is of another version than what it would stand
-            beside; `conflict` where two folders have different results under its key.
+            not what a run writes, or the plan says something else of it than its result; `stale`
+            where it is of another version than what it would stand beside; `conflict` where two
+            folders have different results under its key; `unavailable` for a dataset, method or
+            encoder that a run could not use, so that none of its cells was planned.
         reason: why, and what to do.
-        out: name of its output folder.
+        out: name of its output folder, or of several with a comma.
     """
 
     title: str
-    status: Literal["failed", "missing", "unreadable", "stale", "conflict"]
+    status: Literal["failed", "missing", "unreadable", "stale", "conflict", "unavailable"]
     reason: str
     out: str = ""
 
 
-class DataSummary(_Document):
+class DataSummary(Document):
     """A dataset as it was used."""
 
     dataset: str
@@ -290,7 +304,7 @@ class DataSummary(_Document):
     )
 
 
-class RunSource(_Document):
+class RunSource(Document):
     """An output folder whose results are in the report.
 
     Attributes:
@@ -310,7 +324,7 @@ class RunSource(_Document):
     provenance: dict[str, Any] = Field(default_factory=dict)
 
 
-class Curve(_Document):
+class Curve(Document):
     """Training history of one pretraining."""
 
     method: str
@@ -325,7 +339,7 @@ class Curve(_Document):
     )
 
 
-class Leaderboard(_Document):
+class Leaderboard(Document):
     """Everything a report shows; `leaderboard.json` is this document.
 
     Attributes:

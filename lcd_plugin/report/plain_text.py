@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_SLUG = 80  # leaves room for what follows it within the 255 bytes of a file name
 
@@ -18,6 +18,12 @@ def one_line(text: str) -> str:
     """
     kept = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
     return " ".join("".join(kept).split())
+
+
+def first_few(texts: Sequence[str], most: int, joint: str = ", ") -> str:
+    """The first few of some texts, and how many more there are: `a, b, and 1,204 more`."""
+    more = len(texts) - most
+    return joint.join([*texts[:most], *[f"and {more:,} more"] * (more > 0)])
 
 
 def slug(text: str) -> str:

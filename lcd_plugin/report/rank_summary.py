@@ -10,16 +10,19 @@ from lcd_plugin.evaluate.ranks import average_ranks
 from lcd_plugin.report.model import AverageRanks, Place, Row
 
 METRIC = "auroc"
+# Of lines and of comparisons; average ranks of fewer say next to nothing.
+FEWEST = 3
 
 # Score by name of a line, in one comparison.
 Scores = dict[str, float]
 
 
 def rank_summaries(rows: Sequence[Row], names: Sequence[Mapping[Place, str]]) -> list[AverageRanks]:
-    """Average ranks where an encoder, protocol and set of leads was compared more than once.
+    """Average ranks where three or more lines stand in three or more comparisons.
 
-    They are given for each label fraction that all comparisons share; if they share none, once
-    for the largest fraction of each.
+    Comparisons with one encoder, protocol and set of leads belong together. The ranks are given for
+    each label fraction that all of them share; if they share none, once for the largest fraction of
+    each.
 
     Args:
         rows: of the leaderboard.
@@ -35,7 +38,7 @@ def rank_summaries(rows: Sequence[Row], names: Sequence[Mapping[Place, str]]) ->
             fractions[row.label_fraction][called[row.place]] = row.mean
     found = []
     for setting, comparisons in settings.items():
-        if len(comparisons) > 1:
+        if len(comparisons) >= FEWEST:
             found += _by_fraction(setting, comparisons)
     return found
 
@@ -60,7 +63,7 @@ def _ranks(
     table: list[Scores],
 ) -> AverageRanks | None:
     lines = [name for name in table[0] if all(name in scores for scores in table)]
-    if len(lines) < 2:
+    if len(lines) < FEWEST:
         return None
     named = dict.fromkeys(name for scores in table for name in scores)
     ranks = average_ranks([[scores[name] for name in lines] for scores in table])

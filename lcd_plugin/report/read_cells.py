@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lcd_plugin.bench.results import (
+    HISTORY,
+    PREDICTIONS,
     RESULT,
     SCHEMA,
     CellResult,
@@ -25,7 +27,6 @@ from lcd_plugin.bench.results import (
     key_of,
 )
 
-PREDICTIONS, HISTORY = "predictions.npz", "history.csv"
 # Bytes that are read of one file, or of one array; real ones are far below.
 MOST = 2**30
 # Arrays of predictions with the kinds of number that they may hold; no kind is that of objects,

@@ -47,31 +47,64 @@ class OutFolder:
 
 
 def open_folders(paths: Mapping[str, Path]) -> tuple[list[OutFolder], list[UnfinishedCell]]:
-    """Output folders by name, and those whose plan cannot be read, which the report leaves out.
+    """Output folders by name, and those that cannot be read, which the report leaves out.
 
     Raises:
-        DataError: a folder holds no run, or none of them has a plan that can be read.
+        DataError: a folder holds no run, or none of them can be read.
     """
     opened, unreadable = [], []
     for name, path in paths.items():
-        on_disk = {kind: _names(path / kind) for kind in KINDS}
-        plan = read_plan(path)
-        if plan is not None and _is_sound(plan):
-            opened.append(OutFolder(name, path, plan, on_disk))
-            continue
-        there = os.path.lexists(path / PLAN)
-        if not there and not any(on_disk.values()):
-            raise DataError(
-                f"{path} holds no results of `lcd-bench run`; is that the right folder?"
+        found = _open(name, path)
+        if isinstance(found, OutFolder):
+            opened.append(found)
+        else:
+            title = f"all of {name}"
+            unreadable.append(
+                UnfinishedCell(title=title, status="unreadable", reason=found, out=name)
             )
-        reason = _no_plan(there)
-        unreadable.append(
-            UnfinishedCell(title=f"all of {name}", status="unreadable", reason=reason, out=name)
-        )
     if not opened:
         first = next(iter(paths.values()))
         raise DataError(f"{first} cannot be reported: {unreadable[0].reason}.")
     return opened, unreadable
+
+
+def _open(name: str, path: Path) -> OutFolder | str:
+    """An output folder, or why it cannot be read.
+
+    Raises:
+        DataError: it holds no run.
+    """
+    if path.exists() and not path.is_dir():
+        raise _no_run(path)
+    try:
+        on_disk = {kind: _names(path / kind) for kind in KINDS}
+        there = _can_be_read(path / PLAN)
+    except OSError as error:
+        what = Path(error.filename).name if error.filename else "it"
+        return f"{what} cannot be read ({error.strerror})"
+    plan = read_plan(path) if there else None
+    if plan is not None and _is_sound(plan):
+        return OutFolder(name, path, plan, on_disk)
+    if not there and not any(on_disk.values()):
+        raise _no_run(path)
+    return _no_plan(there)
+
+
+def _no_run(path: Path) -> DataError:
+    return DataError(f"{path} holds no results of `lcd-bench run`; is that the right folder?")
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether a file is there.
+
+    Raises:
+        OSError: it is, and cannot be read.
+    """
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _no_plan(there: bool) -> str:
@@ -92,10 +125,14 @@ def _is_sound(plan: SavedPlan) -> bool:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    """What is in a folder, without hidden files."""
+    """What is in a folder, without hidden files; nothing where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
         return frozenset(entry.name for entry in os.scandir(folder) if entry.name[0] != ".")
-    except OSError:
+    except FileNotFoundError:
         return frozenset()
 
 

@@ -43,6 +43,7 @@ def make_row(table: Table, own: Contender, metric: str, stands: Standing) -> Row
         rank=stands.rank,
         tied_with=(),
         beats_random=stands.beats_random,
+        p_random=stands.p_random,
         # NaN where all classes are rare: there is no such mean.
         mean_without_rare=float(macro(by_class[common])),
         rare_classes=tuple(

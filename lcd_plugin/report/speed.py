@@ -13,7 +13,7 @@ from lcd_plugin.bench.results import PretrainResult
 from lcd_plugin.evaluate.metrics import macro, per_class
 from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.comparisons import Table, fraction_of, label_seed_of
-from lcd_plugin.report.figures import series_names
+from lcd_plugin.report.figures import place_of, series_names
 from lcd_plugin.report.model import Place, Row, SpeedCurve
 
 
@@ -59,7 +59,7 @@ def time_to_score(curves: Iterable[SpeedCurve], rows: Iterable[Row] = ()) -> lis
     found = []
     for every in comparisons.values():
         lines = [
-            c for c in every if c.score[-1] > random.get((_comparison(c), _place(c)), -math.inf)
+            c for c in every if c.score[-1] > random.get((_comparison(c), place_of(c)), -math.inf)
         ]
         if len(lines) < 2:
             continue
@@ -78,10 +78,6 @@ def fastest_is_known(times: Sequence[TimeToScore]) -> bool:
 
 def _comparison(item: Row | SpeedCurve) -> tuple[str, ...]:
     return item.dataset, item.task, item.encoder, item.protocol, item.leads
-
-
-def _place(curve: SpeedCurve) -> Place:
-    return Place(curve.method, curve.recipe, curve.pretrain_dataset)
 
 
 def _random_scores(rows: Iterable[Row]) -> dict[tuple[tuple[str, ...], Place], float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import re
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from lcd_plugin.errors import ConfigError
@@ -21,6 +23,10 @@ FORMATS: dict[Format, tuple[str, Callable[[Leaderboard, Scores], str]]] = {
     Format.json: ("leaderboard.json", lambda board, _: to_json(board)),
 }
 
+FIGURES = "figures"
+WRITTEN = "figures.json"  # names of the figures beside it that a report wrote
+_FIGURE = re.compile(r"[a-z0-9-]+\.(svg|pdf)")
+
 
 def write_report(
     board: Leaderboard,
@@ -29,7 +35,7 @@ def write_report(
     scores: Scores = Scores.fraction,
     figure_width: FigureWidth = FigureWidth.single,
 ) -> list[Path]:
-    """Write the formats asked for; figures go to `figures/`, a file each.
+    """Write the formats asked for; figures go to `figures/`, a file each, for those of before.
 
     Args:
         board: the leaderboard.
@@ -46,16 +52,44 @@ def write_report(
     """
     written = []
     for name in dict.fromkeys(map(Format, formats)):
-        for file, content in _files(board, name, scores, figure_width).items():
-            try:
+        files = _files(board, name, scores, figure_width)
+        try:
+            for file, content in files.items():
                 write_whole(folder / file, content)
-            except OSError as error:
-                raise ConfigError(
-                    f"The report cannot be written to {folder} ({error.strerror}); give another "
-                    f"folder with -o."
-                ) from error
-            written.append(folder / file)
+            if name is Format.figures and (files or (folder / FIGURES).is_dir()):
+                _replace_figures(folder / FIGURES, {Path(file).name for file in files})
+        except OSError as error:
+            raise ConfigError(
+                f"The report cannot be written to {folder} ({error.strerror}); give another "
+                f"folder with -o."
+            ) from error
+        written += [folder / file for file in files]
     return written
+
+
+def _replace_figures(folder: Path, names: Collection[str]) -> None:
+    """Remove the figures of an earlier report, and remember those of this one.
+
+    Nothing is removed but what the list in the folder names in the way of a figure.
+
+    Args:
+        folder: of the figures.
+        names: of this report, which are there.
+    """
+    for old in _written_before(folder / WRITTEN):
+        if old not in names:
+            (folder / old).unlink(missing_ok=True)
+    write_whole(folder / WRITTEN, json.dumps(sorted(names), indent=1).encode())
+
+
+def _written_before(path: Path) -> list[str]:
+    """Names of figures in a list; none where there is no list that can be read."""
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    found = names if isinstance(names, list) else []
+    return [name for name in found if isinstance(name, str) and _FIGURE.fullmatch(name)]
 
 
 def _files(
@@ -66,6 +100,6 @@ def _files(
         from lcd_plugin.report.paper_figures import Paper, paper_figures  # loads matplotlib
 
         found = paper_figures(board, Paper(figure_width, scores))
-        return {f"figures/{file}": content for file, content in found.items()}
+        return {f"{FIGURES}/{file}": content for file, content in found.items()}
     file, render = FORMATS[name]
     return {file: render(board, scores).encode()}

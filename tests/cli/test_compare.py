@@ -42,8 +42,9 @@ def test_a_worse_run_fails_the_gate_with_code_4(runs: Any, lcd_bench: Callable[.
     words = (good, bad, "--fail-if-worse", "0.01")
     done = lcd_bench("compare", *words)
     assert done.exit_code == 4
-    assert "Gate, no score lower by more than 0.01: failed." in done.stdout
-    assert done.stderr == "The gate failed for 1 reason, which the output names.\n"
+    assert "Gate, scores: failed. 1 of 1 line lower by more than 0.01" in done.stdout
+    assert "Gate, what B lacks: passed." in done.stdout
+    assert done.stderr == "The gate failed; the output says why.\n"
     # A program gets one document and the same code.
     program = compare(*words, "--json", "--metric", "auprc")
     document = json.loads(program.stdout)
@@ -60,10 +61,31 @@ def test_what_cannot_be_compared_is_no_pass(runs: Any):
     assert "no score in common" in done.stderr
 
 
+def test_less_on_purpose_is_allowed_when_said(runs: Any, lcd_bench: Callable[..., Result]):
+    scores = {"lcd": [runs.noisy(3, 1), runs.noisy(3, 2)], "byol": [runs.noisy(3, 3)]}
+    more, less = runs.write(scores, "more"), runs.write({"lcd": scores["lcd"][:1]}, "less")
+    words = ("compare", more, less, "--fail-if-worse", "0")
+    refused = lcd_bench(*words)
+    assert refused.exit_code == 4
+    assert "Gate, scores: passed. 1 line, none lower by more than 0." in refused.stdout
+    assert "Gate, what B lacks: failed." in refused.stdout
+    assert "- 1 line: byol on d/t" in refused.stdout
+    assert "- seed 1 of 1 line." in refused.stdout
+    assert "--allow-missing" in refused.stdout
+    allowed = lcd_bench(*words, "--allow-missing")
+    assert (allowed.exit_code, allowed.stderr) == (0, "")
+    assert "Gate, what B lacks: allowed." in allowed.stdout
+    alone = lcd_bench("compare", more, less, "--allow-missing")
+    assert alone.exit_code == 2
+    assert "--fail-if-worse" in alone.stderr
+
+
 def test_a_run_and_itself_pass(runs: Any, lcd_bench: Callable[..., Result]):
     out = runs.write({"lcd": [runs.noisy(3, 1)]})
     done = lcd_bench("compare", out, out, "--fail-if-worse", "0")
     assert (done.exit_code, done.stderr) == (0, "")
+    assert "1 line with equal predictions in both." in done.stdout
+    assert "+0.000" not in done.stdout
     assert "1 line compared; B is: 1 same." in done.stdout
 
 

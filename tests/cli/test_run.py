@@ -36,7 +36,8 @@ def test_a_run_leaves_what_the_design_promises(finished: tuple[Path, Result]):
     for folder in evaluated:
         assert {p.name for p in folder.iterdir()} == {"result.json", "predictions.npz"}
     report = {p.name for p in (out / "report").iterdir()}
-    assert report == {"index.html", "leaderboard.md", "leaderboard.csv", "leaderboard.json"}
+    tables = {f"leaderboard.{kind}" for kind in ("md", "csv", "tex", "json")}
+    assert report == {"index.html", *tables}
     assert tomllib.loads((out / "suite.toml").read_text())["pretrain"]["epochs"] == 1
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from lcd_plugin.errors import ConfigError, MemoryShortageError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.engine import check_batch, pretrain
-from lcd_plugin.pretrain.job import Snapshot
+from lcd_plugin.pretrain.job import EpochDone, Snapshot
 from lcd_plugin.pretrain.launch import Listener
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
@@ -251,14 +251,14 @@ class TestListener:
         reader, writer = multiprocessing.Pipe(duplex=False)
         heard: list[int] = []
 
-        def report(epoch: int, epochs: int, loss: float) -> None:
-            heard.append(epoch)
+        def report(done: EpochDone) -> None:
+            heard.append(done.epoch)
             raise LookupError("the terminal has gone")
 
         listener = Listener([reader], report, _keep_nothing)
         listener.start()
         for epoch in (1, 2):
-            writer.send((epoch, 2, 0.5))
+            writer.send((epoch, 2, 0.5, None))
         # More than a pipe holds: it would wait for ever if nobody listened.
         writer.send(pickle.dumps(MemoryShortageError("too little" + " " * 2**20)))
         listener.stop()

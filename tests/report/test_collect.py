@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -18,8 +20,10 @@ from lcd_plugin.bench.results import EvaluateResult, PretrainResult, read_result
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.collect import Collected, collect
 from lcd_plugin.report.comparisons import make_tables
+from lcd_plugin.report.exports import to_json
 from lcd_plugin.report.folders import named_folders
 from lcd_plugin.report.leaderboard import build_leaderboard
+from lcd_plugin.report.model import Leaderboard
 from lcd_plugin.report.notes import table_notes
 
 
@@ -213,6 +217,187 @@ class TestVersions:
         (note,) = table_notes(make_tables(collected.scored))
         assert "lcd under different settings" in note
         assert "gamma (0.1, 0.2)" in note
+
+    def test_those_whose_newer_one_is_there_are_no_gap(self, runs: Any):
+        old = {"lcd": [runs.noisy(1, i) for i in range(3)], "byol": [runs.noisy(1, 9)]}
+        new = {"lcd": [runs.noisy(1, i) for i in range(2)], "byol": [runs.noisy(2, 9)]}
+        settings = {"old": {"method_version": 1}, "new": {"method_version": 2}}
+        outs = [runs.write(s, n, settings=settings[n]) for n, s in (("old", old), ("new", new))]
+        for order in (outs, outs[::-1]):
+            collected = collect(order)
+            assert lines(collected) == {"lcd": [0, 1], "byol": [0]}
+            (third,) = collected.unfinished  # its third seed has no newer one
+            assert (third.status, third.out) == ("stale", "old")
+            assert any(
+                "3 results of older versions, of which this report has the newer ones" in note
+                for note in collected.notes
+            )
+
+    def test_of_an_older_schema_too(self, runs: Any):
+        scores = {"lcd": [runs.noisy(1, 1)]}
+        old = runs.write(scores, "old", settings={"method_version": 1})
+        for path in old.glob("*/*/result.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 0}))
+        assert statuses(collect([old])) == ["stale", "stale"]
+        new = runs.write(scores, "new", settings={"method_version": 2})
+        assert statuses(collect([old, new])) == []
+
+
+def change_plan(out: Path, change: Callable[[dict[str, Any]], None], kind: str = "") -> None:
+    """Change the planned cells of a kind, or the whole plan."""
+    plan = json.loads((out / "plan.json").read_text())
+    for each in plan[kind] if kind else [plan]:
+        change(each)
+    (out / "plan.json").write_text(json.dumps(plan))
+
+
+def without_folders(board: Leaderboard) -> dict[str, Any]:
+    """A document without what names folders or is in their order."""
+    document = json.loads(to_json(board))
+    for name in ("created", "suite", "runs", "provenance"):
+        del document[name]
+    for row in document["rows"]:
+        row["results"] = sorted(folder.partition("/")[2] for folder in row["results"])
+    for entries in document.values():
+        if isinstance(entries, list):
+            entries.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
+    return dict(document)
+
+
+class TestRecipes:
+    """Settings make a line; a recipe is a name that a plan has for them."""
+
+    def two(self, runs: Any, first: str, second: str) -> list[Path]:
+        """Two folders that share results, each with some of its own, under two recipes."""
+        lcd = [runs.noisy(1.5, i) for i in range(4)]
+        few = [runs.noisy(1.0, 10 + i) for i in range(4)]
+        random = [runs.noisy(0.0, 20 + i) for i in range(4)]
+        outs = []
+        for name, recipe, seeds in (("a", first, range(3)), ("b", second, range(1, 4))):
+            for scores, fraction in ((lcd, 1.0), (few, 0.1)):
+                if fraction == 0.1 and name == "b":
+                    continue
+                own = [scores[i] for i in seeds]
+                noise = [random[i] for i in seeds]
+                outs.append(
+                    runs.write(
+                        {"lcd": own, "random": noise}, f"{name}{fraction}", recipe=recipe,
+                        fraction=fraction, first_seed=seeds[0], wall_s=10.0 + seeds[0],
+                    )
+                )  # fmt: skip
+        return outs
+
+    @pytest.mark.parametrize(("first", "second"), [("", "best"), ("best", ""), ("mine", "best")])
+    def test_one_line_whatever_folder_comes_first(self, runs: Any, first: str, second: str):
+        outs = self.two(runs, first, second)
+        board = build_leaderboard(outs)
+        seeds = {
+            (r.method, r.label_fraction): (r.recipe, r.n_seeds)
+            for r in board.rows
+            if r.metric == "auroc"
+        }
+        assert seeds == {
+            ("lcd", 1.0): ("best", 4), ("random", 1.0): ("best", 4),
+            ("lcd", 0.1): ("best", 3), ("random", 0.1): ("best", 3),
+        }  # fmt: skip
+        (note,) = (n for n in board.notes if "several names" in n)
+        assert "lcd, random" in note
+        assert {curve.recipe for curve in board.curves} == {"best"}
+        assert without_folders(board) == without_folders(build_leaderboard(outs[::-1]))
+
+    def test_other_settings_under_one_recipe_stay_apart(self, runs: Any):
+        outs = [
+            runs.write({"lcd": [runs.noisy(1, 1)]}, f"{g}", recipe="best", gamma=g) for g in (1, 2)
+        ]
+        found = lines(collect(outs))
+        assert len(found) == 2
+        assert all(name.startswith("lcd@") for name in found)
+        assert found == lines(collect(outs[::-1]))
+
+    def test_one_name_needs_no_note(self, runs: Any):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]}, recipe="best")
+        assert collect([out]).notes == []
+
+
+class TestPlansThatSayOtherwise:
+    @pytest.mark.parametrize(
+        ("field", "value", "told"),
+        [
+            ("method", "byol", "the plan says method byol, the result method lcd"),
+            ("encoder", "f:width=2", "encoder f, the result encoder e"),
+            ("dataset", "x", "dataset x, the result dataset d"),
+            ("seed", 7, "seed 7, the result seed 0"),
+            ("task", "u", "task u, the result task t"),
+            ("protocol", "knn", "protocol knn, the result protocol linear"),
+            ("leads", "I,II", "leads I,II, the result leads all"),
+            ("label_fraction", 0.1, "label fraction 0.1, the result label fraction 1.0"),
+            ("label_fraction", None, "label fraction -, the result label fraction 1.0"),
+            ("label_seed", 5, "label seed 5, the result label seed 0"),
+            ("snapshot", 0.5, "snapshot 0.5, the result snapshot -"),
+            ("pretrain_key", None, "pretrain key -, the result"),
+            ("pretrain_dataset", "x", "pretraining dataset x"),
+        ],
+    )
+    def test_are_told_and_not_believed(self, runs: Any, field: str, value: Any, told: str):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]}, source="d", settings={"encoder": "e"})
+        change_plan(out, lambda cell: cell.update({field: value}), "evaluate")
+        collected = collect([out])
+        assert collected.scored == []
+        (problem,) = collected.unfinished
+        assert problem.status == "unreadable"
+        assert told in problem.reason
+
+    def test_of_a_pretraining(self, runs: Any):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]})
+        change_plan(out, lambda cell: cell.update(dataset="x"), "pretrain")
+        assert statuses(collect([out])) == ["unreadable", "missing"]
+
+    def test_names_that_were_swapped(self, runs: Any):
+        out = runs.write({"lcd": [runs.noisy(1, 1)], "random": [runs.noisy(0, 2)]})
+        other = {"lcd": "random", "random": "lcd"}
+        for kind in ("pretrain", "evaluate"):
+            change_plan(out, lambda cell: cell.update(method=other[cell["method"]]), kind)
+        collected = collect([out])
+        assert collected.scored == collected.curves == []
+        assert statuses(collected) == ["unreadable"] * 4
+
+    def test_cost_nothing_that_another_folder_has(self, runs: Any):
+        scores = {"lcd": [runs.noisy(1, 1)]}
+        outs = [runs.write(scores, "a"), runs.write(scores, "b")]
+        change_plan(outs[0], lambda cell: cell.update(label_fraction=0.1), "evaluate")
+        for order in (outs, outs[::-1]):
+            collected = collect(order)
+            assert [(s.out, s.cell.label_fraction) for s in collected.scored] == [("b", 1.0)]
+            assert statuses(collected) == []
+            assert "Skipped in a" in collected.notes[0]
+
+    def test_what_older_plans_do_not_say_is_not_held_against_them(self, runs: Any):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]}, source="d")
+        late = ("recipe", "leads", "label_seed", "snapshot", "pretrain_dataset")
+        change_plan(out, lambda cell: [cell.pop(name) for name in late], "evaluate")
+        assert statuses(collect([out])) == []
+
+
+class TestWhatARunCouldNotUse:
+    def test_is_told_once_for_all_folders(self, runs: Any):
+        outs = [runs.write({"lcd": [runs.noisy(1, 1)]}, name) for name in ("a", "b", "c")]
+        for out in outs[:2]:
+            change_plan(out, lambda plan: plan.update(unavailable={"dataset x": "no records"}))
+        (problem,) = collect(outs).unfinished
+        assert (problem.status, problem.title, problem.out) == ("unavailable", "dataset x", "a, b")
+
+    def test_is_no_gap_where_another_folder_has_it(self, runs: Any):
+        outs = [
+            runs.write({"lcd": [runs.noisy(1, 1)]}, "a"),
+            runs.write({"byol": [runs.noisy(1, 1)]}, "b", dataset="x", recipe="best"),
+        ]
+        missing = {
+            "method byol (best)": "", "dataset x (best)": "", "encoder f": "", "method byol": "",
+            "pretraining on y": "",
+        }  # fmt: skip
+        change_plan(outs[0], lambda plan: plan.update(unavailable=missing))
+        titles = [cell.title for cell in collect(outs).unfinished]
+        assert titles == ["encoder f", "method byol", "pretraining on y"]
 
 
 def test_several_sets_of_test_records_are_told_in_words(runs: Any):
@@ -426,6 +611,48 @@ class TestPlans:
         (plan if where == "data" else plan["evaluate"][0])[where] = value
         (out / "plan.json").write_text(json.dumps(plan))
         with pytest.raises(DataError, match="damaged or of another version"):
+            collect([out])
+
+    @pytest.mark.parametrize("name", ["evaluate", "pretrain", "plan.json"])
+    def test_in_the_place_of_something_else(self, runs: Any, name: str):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+        if name == "plan.json":
+            (out / name).unlink()
+            (out / name).mkdir()
+            why = "plan.json cannot be read (Is a directory)"
+        else:
+            shutil.rmtree(out / name)
+            (out / name).write_text("")
+            why = f"{name} cannot be read (Not a directory)"
+        with pytest.raises(DataError, match=re.escape(why)):
+            collect([out])
+        (problem,) = collect([out, runs.write({"byol": [runs.noisy(1, 2)]}, "b")]).unfinished
+        assert (problem.status, problem.title) == ("unreadable", "all of a")
+        assert why in problem.reason
+
+    @pytest.mark.parametrize("name", ["a", "a/evaluate", "a/plan.json"])
+    def test_that_one_may_not_read_are_said_to_be_so(
+        self, runs: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    ):
+        out = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
+        closed = out.parent / name
+        scan, read = os.scandir, Path.open
+
+        def refuse(path: Any) -> None:
+            if closed in (Path(path), *Path(path).parents):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        def scandir(path: Any) -> Any:
+            refuse(path)
+            return scan(path)
+
+        def open_(path: Path, *args: Any, **named: Any) -> Any:
+            refuse(path)
+            return read(path, *args, **named)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        monkeypatch.setattr(Path, "open", open_)
+        with pytest.raises(DataError, match=r"cannot be read \(Permission denied"):
             collect([out])
 
     @pytest.mark.parametrize("kind", ["nothing", "empty", "file"])

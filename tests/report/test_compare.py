@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.stats import rankdata, ttest_1samp
 from sklearn.metrics import f1_score, roc_auc_score
 
 from lcd_plugin.bench.results import EvaluateResult, read_result, write_result
@@ -16,7 +16,7 @@ from lcd_plugin.bench.toml import dump_toml
 from lcd_plugin.cli.comparison import print_comparison
 from lcd_plugin.errors import ConfigError, DataError
 from lcd_plugin.report.compare import RunComparison, compare_runs
-from lcd_plugin.report.compare.model import Change, LineDifference
+from lcd_plugin.report.compare.model import Change, Changes, LineDifference
 from lcd_plugin.report.leaderboard import build_leaderboard
 
 
@@ -155,6 +155,8 @@ class TestMatching:
         expected = np.mean([auroc(runs.TARGETS, runs.noisy(1, i)) for i in (2, 3)])
         assert line.mean_b == pytest.approx(expected)
         assert line.p is not None
+        assert line.doubt == "no seed in common"
+        assert "no seed is in both runs" in compare_runs(*outs, fail_if_worse=0.9).gate.notes[0]
 
     def test_the_order_of_records_and_classes_does_not_matter(self, runs: Any):
         a, b = runs.noisy(1, 1), runs.noisy(1.2, 2)
@@ -199,6 +201,51 @@ class TestMatching:
         assert not comparison.gate.passed  # nothing green came of no test
 
 
+class TestSeeds:
+    """The test over patients holds the trained encoders as they are; the doubt is about seeds."""
+
+    def _line(self, runs: Any, strengths: list[tuple[float, float]]) -> LineDifference:
+        a = [runs.noisy(s, i) for i, (s, _) in enumerate(strengths)]
+        b = [runs.noisy(s, i) for i, (_, s) in enumerate(strengths)]
+        return only(compare_runs(runs.write({"lcd": a}, "a"), runs.write({"lcd": b}, "b", gamma=1)))
+
+    def test_up_with_one_and_down_with_another_is_within_seeds(self, runs: Any):
+        line = self._line(runs, [(1.5, 0.5), (1.0, 1.4), (1.0, 0.9)])
+        assert line.p_holm is not None
+        assert line.p_holm < 0.05
+        assert (line.verdict, line.doubt) == ("worse", "within seeds")
+        gate = self._gate(runs, 0.01)
+        assert "its 3 seeds alone vary as much (SD 0." in gate.failures[0]
+
+    def _gate(self, runs: Any, worse_by: float) -> Any:
+        return compare_runs(runs.folder / "a", runs.folder / "b", fail_if_worse=worse_by).gate
+
+    def test_the_same_loss_with_every_seed_is_not(self, runs: Any):
+        line = self._line(runs, [(1.5, 1.0)] * 4)
+        assert (line.verdict, line.doubt) == ("worse", "")
+        assert "seeds" not in self._gate(runs, 0.01).failures[0]
+
+    def test_the_border_is_that_of_a_t_test(self, runs: Any):
+        found = set()
+        for step in range(8):
+            strengths = [(1.5, 0.2 * step + 0.15 * i) for i in range(3)]
+            line = self._line(runs, strengths)
+            own = [
+                auroc(runs.TARGETS, runs.noisy(b, i)) - auroc(runs.TARGETS, runs.noisy(a, i))
+                for i, (a, b) in enumerate(strengths)
+            ]
+            if line.verdict != "cannot be told apart":
+                within = ttest_1samp(own, 0).pvalue >= 0.05
+                assert line.doubt == ("within seeds" if within else "")
+                found.add(line.doubt)
+        assert found == {"within seeds", ""}
+
+    def test_two_seeds_are_too_few(self, runs: Any):
+        line = self._line(runs, [(2.0, 1.0)] * 2)
+        assert (line.verdict, line.doubt) == ("worse", "fewer than 3 seeds")
+        assert "only 2 seeds in both runs" in self._gate(runs, 0.01).failures[0]
+
+
 class TestChanges:
     def test_of_suites_settings_and_versions(self, runs: Any):
         outs = []
@@ -221,6 +268,24 @@ class TestChanges:
             Change(name="method_version", a=1, b=2),
             Change(name="settings.byol.gamma", a=1, b=2, of=("byol",)),
         )
+
+    def test_a_table_of_one_suite_is_one_change(self, runs: Any):
+        outs = [runs.write({"lcd": [runs.noisy(1, 1)]}, name) for name in "ab"]
+        paper = {"data": {"rate": 100}, "settings": {"lcd": {"gamma": 1}}}
+        suites = [
+            {"seeds": [0, 1], "recipes": {"paper": paper, "best": {"epochs": 3}}},
+            {"seeds": 0, "recipes": {"best": {"epochs": 4}}},
+        ]
+        for out, suite in zip(outs, suites, strict=True):
+            (out / "suite.toml").write_text(dump_toml(suite))
+        assert compare_runs(*outs).changes.suite == (
+            Change(name="seeds", a=[0, 1], b=0),
+            Change(name="recipes.paper", a={"data.rate": 100, "settings.lcd.gamma": 1}),
+            Change(name="recipes.best.epochs", a=3, b=4),
+        )
+        turned = {c.name: (c.a, c.b) for c in compare_runs(*outs[::-1]).changes.suite}
+        assert turned["recipes.paper"][0] is None
+        assert len(turned["recipes.paper"][1]) == 2
 
     def test_of_the_environment(self, runs: Any):
         outs = [
@@ -343,13 +408,29 @@ class TestGate:
         (folder / "result.json").unlink()
         comparison = compare_runs(a, b, fail_if_worse=0.1)
         assert comparison.gate is not None
-        assert comparison.gate.failures == ("B lacks 1 score that A has: linear byol.",)
+        assert not comparison.gate.passed
+        assert comparison.gate.failures == ()
+        assert comparison.gate.missing == ("1 line: byol on d/t, linear, e, all labels.",)
+        assert comparison.only_a == ("linear byol",)
         assert [cell.status for cell in comparison.unfinished_b] == ["missing"]
         # What B has more is no loss.
         turned = compare_runs(b, a, fail_if_worse=0.1)
         assert turned.gate is not None
         assert turned.gate.passed
         assert turned.only_b == ("linear byol",)
+        assert turned.lines_only_b == ("byol on d/t, linear, e, all labels",)
+
+    def test_counts_seeds_and_label_subsets_that_vanished(self, runs: Any):
+        one, two, three = (runs.noisy(1, i) for i in (1, 2, 3))
+        a = runs.write({"lcd": [[one, two], three], "byol": [[one, two]]}, "a", fraction=0.1)
+        b = runs.write({"lcd": [[one, two]], "byol": [[one]]}, "b", fraction=0.1)
+        gate = compare_runs(a, b, fail_if_worse=0).gate
+        assert gate is not None
+        assert (gate.passed, gate.failures) == (False, ())
+        assert gate.missing == ("seed 1 of 1 line.", "label subsets of 1 line.")
+        allowed = compare_runs(a, b, fail_if_worse=0, allow_missing=True).gate
+        assert allowed is not None
+        assert (allowed.passed, allowed.missing) == (True, gate.missing)
 
     def test_nothing_in_common_is_an_error(self, runs: Any):
         a = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
@@ -389,6 +470,44 @@ def test_the_terminal_gets_harmless_lines(
     assert "\x1b" not in printed
     assert "‮" not in printed
     assert "gamma: 0 -> 1" in printed
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_the_seeds_are_shown_at_any_width(
+    runs: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    a, b = ([runs.noisy(s, i) for i in range(3)] for s in (2, 1))
+    outs = runs.write({"lcd": a}, "a"), runs.write({"lcd": b}, "b", gamma=1)
+    comparison = compare_runs(*outs)
+    print_comparison(comparison)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= columns
+    (row,) = (line for line in printed.splitlines() if line.startswith("lcd "))
+    assert f"{only(comparison).seed_std:.3f}" in row.split()
+    assert row.split()[-1] == "worse"
+    assert ("No room for:" in printed) == (columns < 80)
+
+
+def test_a_hash_is_short_and_one_value_is_a_list_of_one(
+    runs: Any, capsys: pytest.CaptureFixture[str]
+):
+    out = runs.write({"lcd": [runs.noisy(1, 1)]})
+    hashes = ["0123456789abcdef" * 4, "fedcba9876543210" * 4]
+    changes = Changes(
+        data=(
+            Change(name="d.fingerprint", a=hashes, b=hashes[0]),
+            Change(name="e.fingerprint", a=hashes[0], b=hashes[1]),
+            Change(name="f", a=[1, 2], b=None),
+        ),
+        suite=(Change(name="recipes", b={"x": 1, "y": 2}),),
+    )
+    print_comparison(compare_runs(out, out).model_copy(update={"changes": changes}))
+    printed = capsys.readouterr().out
+    assert "- d.fingerprint: only in A fedcba98\n" in printed
+    assert "- e.fingerprint: 01234567 -> fedcba98\n" in printed
+    assert "- f: [1, 2] -> -\n" in printed
+    assert "- recipes: only in B, 2 settings\n" in printed
 
 
 def test_the_document_comes_back_from_json(runs: Any):

@@ -95,3 +95,19 @@ def test_one_patient_has_no_interval(runs: Any):
     assert factor.factor == pytest.approx(10)
     assert np.isnan([factor.ci_low, factor.ci_high]).all()
     assert "| 10\u00d7 |" in to_markdown(board)
+
+
+def test_two_fractions_of_equally_many_labels_are_one_point_of_the_curve(runs: Any):
+    """Of few records 1 % and 1.2 % are as many."""
+    scores = {"lcd": [runs.noisy(2.0, 1)], "supervised": [runs.noisy(1.0, 1)]}
+    few = [0.01, 0.0104, 1.0]  # the writer rounds shares of 1,000 records
+    folders = [runs.write(scores, f"f{f}", fraction=f) for f in few]
+    factors = factors_of(build_leaderboard(folders), "lcd")
+    assert [factors[f].n_labels for f in few] == [10, 10, 1000]
+    assert factors[0.01].factor == factors[0.0104].factor
+
+
+def test_results_without_labels_have_no_factor(runs: Any):
+    scores = {"lcd": [runs.noisy(2.0, 1)], "supervised": [runs.noisy(1.0, 1)]}
+    folders = [runs.write(scores, f"f{f}", fraction=f) for f in (0.0001, 0.1, 1.0)]
+    assert set(factors_of(build_leaderboard(folders), "lcd")) == {0.1, 1.0}

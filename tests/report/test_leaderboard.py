@@ -74,7 +74,68 @@ def test_what_does_not_beat_random_is_said(runs: Any):
         [runs.write({"lcd": [runs.noisy(0, 1)], "random": [runs.noisy(0, 2)]})]
     )
     assert rows_of(board)["lcd"].beats_random is False
-    assert "Not shown to be better than a random encoder: lcd" in to_markdown(board)
+    assert "Not shown to beat a random encoder: lcd" in to_markdown(board)
+
+
+def naive_holm(p_values: dict[str, float]) -> dict[str, float]:
+    """Holm's correction, step by step."""
+    corrected, largest = {}, 0.0
+    for done, name in enumerate(sorted(p_values, key=lambda n: p_values[n])):
+        largest = max(largest, min(1.0, (len(p_values) - done) * p_values[name]))
+        corrected[name] = largest
+    return corrected
+
+
+def against_random(board: Any, name: str) -> tuple[float, float, bool]:
+    """p and corrected p of a line's pair with `random`, and whether it is the better one."""
+    (pair,) = (p for p in board.pairs if p.metric == "auroc" and {p.a, p.b} == {name, "random"})
+    return pair.p, pair.p_holm, pair.a == name
+
+
+def test_whether_a_line_beats_random_does_not_depend_on_pairs_of_others(runs: Any):
+    """What is corrected for is the number of lines that are asked about, and not all pairs."""
+    strengths = {"lcd": 0.42, **{f"m{i}": 0.1 * i for i in range(9)}, "random": 0.0}
+    scores = {name: [runs.noisy(s, i)] for i, (name, s) in enumerate(strengths.items())}
+    board = build_leaderboard([runs.write(scores)])
+    rows = rows_of(board)
+    lines = [name for name in strengths if name != "random"]
+    corrected = naive_holm({name: against_random(board, name)[0] for name in lines})
+    for name in lines:
+        assert rows[name].p_random == pytest.approx(corrected[name])
+        _, all_pairs, is_better = against_random(board, name)
+        assert rows[name].beats_random is (corrected[name] < 0.05 and is_better)
+        # Told apart among all pairs means told apart here, and the other way round it need not.
+        assert corrected[name] <= all_pairs
+    both = [n for n in lines if rows[n].beats_random and "random" in rows[n].tied_with]
+    assert both, "no line shows the difference"
+    assert rows["random"].p_random is None
+
+
+def test_training_from_scratch_must_beat_every_random(runs: Any):
+    strong, weak = {"random": [runs.noisy(2.0, 1)]}, {"random": [runs.noisy(0.0, 2)]}
+    scratch = {"supervised": [runs.noisy(1.0, 3)], "lcd": [runs.noisy(4.0, 4)]}
+    folders = [
+        runs.write(weak | scratch, "a", source="d"),
+        runs.write(strong, "b", source="x"),
+    ]
+    board = build_leaderboard(folders)
+    rows = {(r.method, r.pretrain_dataset): r for r in board.rows if r.metric == "auroc"}
+    assert rows["supervised", ""].beats_random is False
+    assert rows["lcd", "d"].beats_random is True
+
+
+def test_each_line_names_the_supervised_of_its_own_data(runs: Any):
+    scores = {"lcd": [runs.noisy(1, 1)], "supervised": [runs.noisy(1, 2)]}
+    folders = [
+        runs.write(scores, "a", recipe="paper"),
+        runs.write(scores, "b", recipe="best", data="d2"),
+        runs.write({"lcd": [runs.noisy(1, 4)]}, "c", recipe="far", data="d3"),
+    ]
+    rows = {row.place: row for row in build_leaderboard(folders).rows if row.metric == "ece"}
+    assert {(p.method, p.recipe): row.compared_supervised for p, row in rows.items()} == {
+        ("lcd", "paper"): "supervised (paper)", ("lcd", "best"): "supervised (best)",
+        ("lcd", "far"): None, ("supervised", "paper"): None, ("supervised", "best"): None,
+    }  # fmt: skip
 
 
 def test_pairing_finds_what_two_intervals_hide(runs: Any):
@@ -130,13 +191,13 @@ def test_every_form_of_the_leaderboard_tells_the_pretraining_dataset(
     markdown = to_markdown(board)
     assert "| lcd (pretrained on x) |" in markdown
     assert "| random (calibrated on x) |" in markdown
-    assert "better than a random encoder: lcd (pretrained on x)." in markdown
+    assert "beat a random encoder: lcd (pretrained on x)." in markdown
     line = dict(zip(*(text.split(",") for text in to_csv(board).splitlines()[:2]), strict=True))
     assert (line["pretrain_dataset"], line["dataset"]) == ("x", "d")
     print_board(board)
     printed = capsys.readouterr().out
     assert " lcd (pretrained on x) " in printed
-    assert "better than a random encoder: lcd (pretrained on x)" in printed
+    assert "beat a random encoder: lcd (pretrained on x)" in printed
 
 
 @pytest.mark.parametrize("source", [None, "d"])
@@ -425,7 +486,10 @@ def test_leads_are_compared_among_themselves(runs: Any):
     assert "macro AUROC, linear, e, leads limb" in to_markdown(board)
 
 
-def test_seven_fractions_fit_in_a_terminal(runs: Any, capsys: pytest.CaptureFixture[str]):
+def test_seven_fractions_fit_in_a_terminal(
+    runs: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("COLUMNS", raising=False)  # workers of pytest-xdist have one
     fractions = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
     scores = {"lcd": [runs.noisy(1.0, 1)], "random": [runs.noisy(0.0, 2)]}
     folders = [
@@ -443,24 +507,30 @@ def test_seven_fractions_fit_in_a_terminal(runs: Any, capsys: pytest.CaptureFixt
 
 
 def test_average_ranks_over_datasets(runs: Any):
-    strong, weak = {"lcd": [runs.noisy(3.0, 1)]}, {"byol": [runs.noisy(1.0, 2)]}
-    folders = [
-        runs.write(strong | weak, "a"),
-        runs.write(strong | weak | {"vicreg": [runs.noisy(2.0, 3)]}, "b", dataset="x"),
-    ]
+    strengths = {"lcd": 3.0, "byol": 1.0, "simclr": 0.0}
+    scores = {m: [runs.noisy(s, i)] for i, (m, s) in enumerate(strengths.items())}
+    folders = [runs.write(scores, name, dataset=name) for name in ("a", "b")]
+    more = scores | {"vicreg": [runs.noisy(2.0, 3)]}
+    folders.append(runs.write(more, "c", dataset="c"))
     board = build_leaderboard(folders)
     (ranks,) = board.ranks
-    assert ranks.comparisons == ("d / t", "x / t")
-    assert ranks.names == ("lcd", "byol")  # vicreg is in one of them only
-    assert ranks.average_rank == (1.0, 2.0)
+    assert ranks.comparisons == ("a / t", "b / t", "c / t")
+    assert ranks.names == ("lcd", "byol", "simclr")  # vicreg is in one of them only
+    assert ranks.average_rank == (1.0, 2.0, 3.0)
     assert (ranks.label_fraction, ranks.friedman_p) == (1.0, None)
     assert ranks.left_out == ("vicreg",)
     text = to_markdown(board)
-    assert "lcd 1.00, byol 2.00" in text
+    assert "lcd 1.00, byol 2.00, simclr 3.00" in text
     assert "Not in all of them: vicreg." in text
     assert "So few comparisons tell hardly anything apart." in text
     assert "share its records" not in text
-    assert build_leaderboard(folders[:1]).ranks == ()
+
+
+@pytest.mark.parametrize(("datasets", "methods"), [(2, 4), (4, 2)])
+def test_few_lines_or_comparisons_have_no_average_ranks(runs: Any, datasets: int, methods: int):
+    scores = {f"m{i}": [runs.noisy(1.0, i)] for i in range(methods)}
+    folders = [runs.write(scores, f"d{i}", dataset=f"d{i}") for i in range(datasets)]
+    assert build_leaderboard(folders).ranks == ()
 
 
 def test_average_ranks_over_many_datasets(runs: Any):

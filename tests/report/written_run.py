@@ -125,8 +125,11 @@ class RunWriter:
                 behind |= {"source": source} if kind != "supervised" else {}
                 under_way = (snapshots or {}).get(method, ())
                 shares = list(under_way[nth]) if under_way else []
-                trained = behind | {"pretrain": {"batch_size": BATCH}}
-                cell = SavedCell(key=key_of(trained), title=f"pretrain {method}", **common)
+                learned_on = {"dataset": source or dataset}
+                trained = behind | learned_on | {"pretrain": {"batch_size": BATCH}}
+                cell = SavedCell(
+                    key=key_of(trained), title=f"pretrain {method}", **(common | learned_on)
+                )
                 pretrain.append(cell)
                 seconds = wall_s + nth
                 result = PretrainResult(

@@ -9,7 +9,7 @@ from lcd_plugin.errors import ConfigError, DataError, suggest
 from lcd_plugin.evaluate.metrics import TESTED
 from lcd_plugin.report.collect import Collected, collect
 from lcd_plugin.report.compare.changes import changes_between
-from lcd_plugin.report.compare.gate import judge
+from lcd_plugin.report.compare.gate import judge, missing_from, title
 from lcd_plugin.report.compare.matching import finished, match
 from lcd_plugin.report.compare.model import RunComparison, Side
 from lcd_plugin.report.compare.scores import line_differences
@@ -24,6 +24,8 @@ def compare_runs(
     out_b: Path,
     metrics: Sequence[str] = ("auroc",),
     fail_if_worse: float | None = None,
+    *,
+    allow_missing: bool = False,
 ) -> RunComparison:
     """Compare the scores, settings, environment, data and time of two runs.
 
@@ -32,9 +34,11 @@ def compare_runs(
         out_b: folder of the run that is judged.
         metrics: from `TESTED`.
         fail_if_worse: a loss of score above it fails the gate, see `judge`; None for no gate.
+        allow_missing: whether the gate lets B lack what A has.
 
     Raises:
-        ConfigError: a metric that is not tested, or a threshold that is no loss of score.
+        ConfigError: a metric that is not tested, a threshold that is no loss of score, or
+            something allowed to a gate that was not asked for.
         DataError: a folder holds no run, or the runs have no score in common.
     """
     for metric in metrics:
@@ -44,6 +48,8 @@ def compare_runs(
         raise ConfigError(
             f"The loss of score that fails is from 0 up to 1, such as 0.01; got {fail_if_worse:g}."
         )
+    if allow_missing and fail_if_worse is None:
+        raise ConfigError("--allow-missing is said of a gate: give --fail-if-worse X too.")
     a, b = collect([out_a]), collect([out_b])
     matched = match(a.scored, b.scored)
     if not matched.lines:
@@ -58,11 +64,15 @@ def compare_runs(
         lines=tuple(lines),
         only_a=only_a,
         only_b=only_b,
+        lines_only_a=tuple(map(title, matched.lines_only_a)),
+        lines_only_b=tuple(map(title, matched.lines_only_b)),
         unfinished_a=tuple(a.unfinished),
         unfinished_b=tuple(b.unfinished),
         changes=changes_between(out_a, out_b, a, b, matched),
         times=compare_times(matched),
-        gate=None if fail_if_worse is None else judge(fail_if_worse, lines, only_a),
+        gate=None
+        if fail_if_worse is None
+        else judge(fail_if_worse, lines, missing_from(matched), allow_missing=allow_missing),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,50 @@ def changes_between(
     # A suite names no defaults; the settings behind its results do.
     full = {change.name: change for change in behind}
     return Changes(
-        suite=tuple(full.get(c.name, c) if None in (c.a, c.b) else c for c in of_suite),
+        suite=tuple(
+            _folded([full.get(c.name, c) if None in (c.a, c.b) else c for c in of_suite], suites)
+        ),
         settings=tuple(c for c in behind if c.name not in told),
         environment=tuple(_of_sets(_environment(a.scored), _environment(b.scored))),
         data=tuple(_data(_plans(a), _plans(b))),
         notes=tuple(notes),
     )
+
+
+def _folded(changes: Sequence[Change], suites: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    """The changes, with one for each table that only one of the suites has.
+
+    Args:
+        changes: of settings by dotted name.
+        suites: both of them, or fewer where one cannot be read.
+    """
+    flat = [flatten(suite) for suite in suites]
+    of_table: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        parts = change.name.split(".")
+        for n in range(1, len(parts)):
+            of_table[".".join(parts[:n])].append(change)
+    tables = [
+        table
+        for table, own in of_table.items()
+        if len(own) > 1
+        and (all(c.a is None for c in own) or all(c.b is None for c in own))
+        and not all(any(name.startswith(f"{table}.") for name in names) for names in flat)
+    ]
+    told = set()
+    for change in changes:
+        # A table stands before those within it.
+        table = next((t for t in tables if change.name.startswith(f"{t}.")), None)
+        if table is None:
+            yield change
+        elif table not in told:
+            told.add(table)
+            of_a, of_b = (
+                {c.name.removeprefix(f"{table}."): getattr(c, side) for c in of_table[table]}
+                for side in "ab"
+            )
+            only_a = of_table[table][0].b is None
+            yield Change(name=table, a=of_a if only_a else None, b=None if only_a else of_b)
 
 
 def _settings(matched: Matched) -> Iterator[Change]:

@@ -55,11 +55,14 @@ class Matched:
     Attributes:
         lines: that both have.
         only_a, only_b: evaluations without a counterpart.
+        lines_only_a, lines_only_b: lines that the other run has nothing of.
     """
 
     lines: list[MatchedLine]
     only_a: list[Scored]
     only_b: list[Scored]
+    lines_only_a: list[LineName]
+    lines_only_b: list[LineName]
 
 
 def finished(scored: Iterable[Scored]) -> list[Scored]:
@@ -86,12 +89,16 @@ def match(a: Iterable[Scored], b: Iterable[Scored]) -> Matched:
         for name, own in partner.items()
     ]
     paired = {id(run) for line in lines for pair in line.pairs for run in pair}
+    only_a, only_b = (
+        [run for runs in side.values() for run in runs if id(run) not in paired]
+        for side in (lines_a, lines_b)
+    )
     return Matched(
         lines,
-        *(
-            [run for runs in side.values() for run in runs if id(run) not in paired]
-            for side in (lines_a, lines_b)
-        ),
+        only_a,
+        only_b,
+        lines_only_a=[name for name in lines_a if name not in partner.values()],
+        lines_only_b=[name for name in lines_b if name not in partner],
     )
 
 

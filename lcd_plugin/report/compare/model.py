@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lcd_plugin.report.model import UnfinishedCell
+from lcd_plugin.report.model import Document, UnfinishedCell
 
 Verdict = Literal["better", "worse", "cannot be told apart", "same", "not tested"]
+Doubt = Literal["", "no seed in common", "fewer than 3 seeds", "within seeds"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Side(_Document):
+class Side(Document):
     """One of the two runs.
 
     Attributes:
@@ -35,7 +32,7 @@ class Side(_Document):
     notes: tuple[str, ...] = ()
 
 
-class LineDifference(_Document):
+class LineDifference(Document):
     """A line of a comparison in both runs, at one label fraction under one metric.
 
     Means are over the pairs of evaluations with the same pretraining seed and label seed; where no
@@ -55,6 +52,10 @@ class LineDifference(_Document):
         verdict: on b. `same` where all predictions are equal, so that there is nothing to test;
             `not tested` where the test records are not the same, or one has no score.
         reason: why it was not tested; else "".
+        doubt: why the verdict may be of the seeds alone, since the test holds the trained encoders
+            as they are: `no seed in common` of both runs, so that nothing is paired;
+            `fewer than 3 seeds` in both behind a `better` or `worse`; or one that lies
+            `within seeds`, by a t test over them at the 5 % level.
         n_pairs: pairs of evaluations behind the means.
         seeds: pretraining seeds behind the means; () where none is in both runs.
         seeds_only_a, seeds_only_b: pretraining seeds that only one of them has.
@@ -82,6 +83,7 @@ class LineDifference(_Document):
     p_holm: float | None
     verdict: Verdict
     reason: str = ""
+    doubt: Doubt = ""
     n_pairs: int
     seeds: tuple[int, ...]
     seeds_only_a: tuple[int, ...] = ()
@@ -91,12 +93,13 @@ class LineDifference(_Document):
     same_settings: bool
 
 
-class Change(_Document):
+class Change(Document):
     """Something that is not the same in both runs.
 
     Attributes:
         name: dotted, such as `pretrain.epochs`.
-        a, b: its values; None where a run has none, a list where it has several.
+        a, b: its values; None where a run has none, a list where it has several, a table where
+            only one of the suites has anything of that name.
         of: which methods it concerns; () where it concerns all.
     """
 
@@ -106,7 +109,7 @@ class Change(_Document):
     of: tuple[str, ...] = ()
 
 
-class Changes(_Document):
+class Changes(Document):
     """What differs between the two runs, apart from their scores.
 
     Attributes:
@@ -124,7 +127,7 @@ class Changes(_Document):
     notes: tuple[str, ...] = ()
 
 
-class TimeDifference(_Document):
+class TimeDifference(Document):
     """Cost of one method's pretraining in both runs, on one machine.
 
     Attributes:
@@ -155,7 +158,7 @@ class TimeDifference(_Document):
     same_results: int = 0
 
 
-class Times(_Document):
+class Times(Document):
     """Wall-time of both runs.
 
     Attributes:
@@ -167,23 +170,27 @@ class Times(_Document):
     notes: tuple[str, ...] = ()
 
 
-class Gate(_Document):
+class Gate(Document):
     """Whether run B may take the place of run A.
 
     Attributes:
         worse_by: a loss of score above it fails.
         passed: nothing failed.
-        failures: what failed, one sentence each.
+        failures: lines that failed, one sentence each.
+        missing: what A has and B lacks, one sentence for each kind.
+        allow_missing: whether the gate passes for all that.
         notes: what a reader of the outcome must know.
     """
 
     worse_by: float
     passed: bool
     failures: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    allow_missing: bool = False
     notes: tuple[str, ...] = ()
 
 
-class RunComparison(_Document):
+class RunComparison(Document):
     """Everything that is said of two runs.
 
     Attributes:
@@ -191,6 +198,7 @@ class RunComparison(_Document):
         metrics: that were compared.
         lines: every line that both have, worst first.
         only_a, only_b: titles of scores that one of them has and the other lacks.
+        lines_only_a, lines_only_b: titles of whole lines of that kind.
         unfinished_a, unfinished_b: cells of their plans without a result.
         changes: what differs apart from the scores.
         times: wall-time.
@@ -204,6 +212,8 @@ class RunComparison(_Document):
     lines: tuple[LineDifference, ...]
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
+    lines_only_a: tuple[str, ...] = ()
+    lines_only_b: tuple[str, ...] = ()
     unfinished_a: tuple[UnfinishedCell, ...] = ()
     unfinished_b: tuple[UnfinishedCell, ...] = ()
     changes: Changes = Changes()

@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from lcd_plugin.evaluate.bootstrap import interval
 from lcd_plugin.evaluate.metrics import macro, per_class_many
 from lcd_plugin.evaluate.paired_runs import Predicted
 from lcd_plugin.evaluate.permutation import holm, paired_permutation
 from lcd_plugin.report.compare.matching import MatchedLine
-from lcd_plugin.report.compare.model import LineDifference
+from lcd_plugin.report.compare.model import Doubt, LineDifference
 from lcd_plugin.report.compare.records import KnownRecords, Ordered
 from lcd_plugin.report.duels import LEVEL
 
+# With fewer, a t test over seeds tells nothing but the largest differences.
+FEWEST_SEEDS = 3
 NAN = float("nan")
 UNTESTED: dict[str, Any] = {
     "ci_low": NAN, "ci_high": NAN, "p": None, "p_holm": None, "verdict": "not tested"
@@ -174,7 +177,20 @@ def _judged(line: LineDifference, p_holm: float) -> LineDifference:
     verdict = line.verdict
     if p_holm < LEVEL and line.difference:
         verdict = "better" if line.difference > 0 else "worse"
-    return line.model_copy(update={"p_holm": p_holm, "verdict": verdict})
+    told = verdict != line.verdict or not line.seeds
+    doubt = seeds_doubt(line) if told else ""
+    return line.model_copy(update={"p_holm": p_holm, "verdict": verdict, "doubt": doubt})
+
+
+def seeds_doubt(line: LineDifference) -> Doubt:
+    """Why a difference may be of the seeds alone; "" where it is larger than they make it."""
+    if not line.seeds:
+        return "no seed in common"
+    if line.seed_std is None or len(line.seeds) < FEWEST_SEEDS:
+        return "fewer than 3 seeds"
+    error = line.seed_std / math.sqrt(len(line.seeds))
+    widest = float(special.stdtrit(len(line.seeds) - 1, 1 - LEVEL / 2)) * error
+    return "within seeds" if abs(line.difference) <= widest else ""
 
 
 def _worst_first(line: LineDifference) -> tuple[bool, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lcd_plugin.evaluate.ranks import FEWEST_COMPARISONS
 from lcd_plugin.report.exports.tables import (
     best_and_tied,
     factors_of,
@@ -20,14 +21,16 @@ from lcd_plugin.report.exports.tables import (
     seeds_text,
     short_factor,
     tables,
+    times_said,
 )
 from lcd_plugin.report.exports.tex_text import tex
 from lcd_plugin.report.figures import place_of, series_names, words
 from lcd_plugin.report.model import AverageRanks, LabelFactor, Leaderboard, Place, Row
 from lcd_plugin.report.options import Scores
-from lcd_plugin.report.plain_text import one_line, unique_slugs
+from lcd_plugin.report.plain_text import one_line, slug, unique_slugs
 
-MOST_FACTORS = 3  # columns of label factors; with more a table is wider than a page
+MOST_COLUMNS = 6  # of scores and label factors; with more a table is wider than a page of article
+MOST_FACTORS = 3
 MOST_LINES = 28  # lines of a table; more are higher than a page
 
 _HEAD = r"""% Compiles by itself, and as \input{leaderboard.tex} in a paper (where
@@ -39,13 +42,13 @@ _HEAD = r"""% Compiles by itself, and as \input{leaderboard.tex} in a paper (whe
   \usepackage{textcomp,booktabs}
   \usepackage[margin=18mm]{geometry}
   \IfFileExists{lmodern.sty}{\usepackage{lmodern}\usepackage[T1]{fontenc}}{}
-  \setlength{\belowcaptionskip}{6pt}
   \begin{document}
   \def\leaderboardend{\end{document}}
 \fi
-\providecommand{\toprule}{\hline}
-\providecommand{\midrule}{\hline}
-\providecommand{\bottomrule}{\hline}
+\providecommand{\toprule}{\hline\noalign{\vskip 2pt}}
+\providecommand{\midrule}{\noalign{\vskip 1pt}\hline\noalign{\vskip 2pt}}
+\providecommand{\bottomrule}{\noalign{\vskip 1pt}\hline}
+\providecommand{\cmidrule}[1]{\cline{#1}\noalign{\vskip 2pt}}
 """
 
 
@@ -53,14 +56,15 @@ def to_latex(board: Leaderboard, scores: Scores = Scores.fraction) -> str:
     """A `table` for every comparison and every set of average ranks."""
     found = [(title, _comparison(rows, board, scores)) for title, rows in tables(board)]
     found += [(f"average ranks {i}", [_ranks(r)]) for i, r in enumerate(board.ranks, start=1)]
-    slugs = unique_slugs(title for title, _ in found)
+    # A paper may take in the reports of several suites, whose labels must not be the same.
+    suite, names = slug(board.suite), unique_slugs(title for title, _ in found)
     lines = [f"% Leaderboard: {one_line(board.suite)}", _HEAD]
     lines += [f"% Note: {one_line(note)}" for note in board.notes]
     if not found:
         lines.append("There are no results yet.")
-    for slug, (_, parts) in zip(slugs, found, strict=True):
+    for name, (_, parts) in zip(names, found, strict=True):
         for number, (caption, body) in enumerate(parts, start=1):
-            label = slug if number == 1 else f"{slug}-part-{number}"
+            label = f"{suite}-{name}" + (f"-part-{number}" if number > 1 else "")
             lines += _float(label, caption, body)
     return "\n".join([*lines, r"\leaderboardend", ""])
 
@@ -70,10 +74,14 @@ def _float(label: str, caption: str, body: Sequence[str]) -> list[str]:
         f"%%%% begin {label}",
         r"\begin{table}[tbp]",
         r"\centering",
+        # Classes and packages differ in which of the two is below a caption.
+        r"\setlength{\abovecaptionskip}{0pt}",
+        r"\setlength{\belowcaptionskip}{0pt}",
         rf"\caption{{{caption}}}",
         rf"\label{{tab:{label}}}",
+        r"\vspace{6pt}",
         r"\footnotesize",
-        r"\setlength{\tabcolsep}{3pt}",
+        r"\setlength{\tabcolsep}{2.5pt}",
         *body,
         r"\end{table}",
         f"%%%% end {label}",
@@ -86,7 +94,8 @@ def _comparison(
 ) -> list[tuple[str, list[str]]]:
     """Caption and tabular of a comparison; several where one would be higher than a page."""
     factors = factors_of(board, rows)
-    shown = sorted({f.label_fraction for f in factors})[:MOST_FACTORS]
+    room = max(1, MOST_COLUMNS - len({row.label_fraction for row in rows}))
+    shown = sorted({f.label_fraction for f in factors})[: min(room, MOST_FACTORS)]
     factors = [f for f in factors if f.label_fraction in shown]
     # The baselines stand together below the others.
     order = sorted(ranked(rows), key=lambda row: row.kind != "pretraining")
@@ -107,9 +116,15 @@ def _caption(rows: Sequence[Row], factors: Sequence[LabelFactor], scores: Scores
         f"{words.sentence(words.metric_title(first.metric))}{unit} on {tex(first.dataset)} / "
         f"{tex(first.task)} ({setting}) by share of the labels: mean of {seeds_text(rows)} on "
         rf"{first.n_test} test records with its 95\,\% bootstrap interval over patients.",
-        r"Bold: the best of a column; $\dagger$: cannot be told apart from it (paired permutation "
-        r"test over test patients, corrected after Holm over all pairs, 5\,\% level).",
     ]
+    marks = set(best_and_tied(rows).values())
+    if marks:
+        said.append("Bold: the best of a column" + ("" if "tied" in marks else "."))
+    if "tied" in marks:
+        said[-1] += (
+            r"; $\dagger$: cannot be told apart from it (paired permutation test over test "
+            r"patients, corrected after Holm over all pairs, 5\,\% level)."
+        )
     if any(row.kind != "pretraining" for row in rows):
         said.append("In italics below the rule: baselines.")
     if factors:
@@ -118,9 +133,7 @@ def _caption(rows: Sequence[Row], factors: Sequence[LabelFactor], scores: Scores
             rf"Label factor: how many times as many labels \emph{{{tex(baseline)}}} needs for the "
             r"same score; $<$ and $>$: beyond its curve."
         )
-    machines = list(dict.fromkeys(tex(row.machine) for row in rows))
-    wall = f"Time: pretraining seconds of a seed on {' and on '.join(machines)}"
-    said.append(wall + (", which cannot be compared." if len(machines) > 1 else "."))
+    said.append(f"Time: {tex(times_said(rows))}.")
     if first.rare_classes:
         said.append(f"Fewer than 10 test positives: {', '.join(map(tex, first.rare_classes))}.")
     return " ".join(said)
@@ -141,6 +154,7 @@ def _tabular(
     if shown:
         over = rf"\multicolumn{{{len(shown)}}}{{c}}{{label factor}}"
         lines.append(" & ".join([*[""] * (len(fractions) + 1), over, ""]) + r" \\")
+        lines.append(rf"\cmidrule{{{len(fractions) + 2}-{columns}}}")
     lines += [
         " & ".join(["", *map(tex, heads), "time"]) + r" \\",
         " & ".join(["", *counts, r"\tiny s"]) + r" \\",
@@ -204,6 +218,8 @@ def _ranks(ranks: AverageRanks) -> tuple[str, list[str]]:
         f"Two ranks differ at the 5\\,\\% level where they are further apart than "
         f"{words.rank(ranks.critical_difference)} (Nemenyi).",
     ]
+    if len(ranks.comparisons) < FEWEST_COMPARISONS:
+        said.append("So few comparisons tell hardly anything apart.")
     if ranks.friedman_p is not None:
         said.append(f"Friedman test: p {tex(words.p_value(ranks.friedman_p))}.")
     lines = (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from lcd_plugin.evaluate.ranks import FEWEST_COMPARISONS
 from lcd_plugin.report.exports.tables import (
+    RANK,
     Mark,
     baselines,
     best_and_tied,
@@ -20,6 +21,7 @@ from lcd_plugin.report.exports.tables import (
     ranked,
     seeds_text,
     tables,
+    times_said,
 )
 from lcd_plugin.report.figures import series_names, words
 from lcd_plugin.report.model import AverageRanks, LabelFactor, Leaderboard, Row
@@ -29,9 +31,9 @@ from lcd_plugin.report.plain_text import one_line
 from lcd_plugin.report.speed import TimeToScore, fastest_is_known, time_to_score
 
 TIES = (
-    "'=' marks a method that cannot be told apart from another one (5 % level): paired permutation "
-    "test over test patients, corrected after Holm over all pairs of one fraction and metric; it "
-    "holds the trained encoders and label subsets as they are: see the spread over seeds."
+    "'=' after a rank: cannot be told apart from another line (5 % level): paired permutation test "
+    "over test patients, corrected after Holm over all pairs of one fraction and metric; it holds "
+    "the trained encoders and label subsets as they are: see the spread over seeds."
 )
 
 
@@ -60,15 +62,14 @@ def _table(rows: Sequence[Row], scores: Scores) -> list[str]:
     by_place = {(row.place, row.label_fraction): row for row in rows}
     labels = {row.label_fraction: row.n_labels for row in rows}
     heads = [_fraction_head(f, labels[f]) for f in fractions]
-    head = [rank_head(rows), "method", *heads, "seed SD", "pretraining s", "records/s"]
+    head = [rank_head(rows), "method", *heads, "seed SD", "time s", "records/s"]
     lines = []
     for best in ranked(rows):
         places = [(best.place, f) for f in fractions]
         cells = [_score(by_place.get(place), marks.get(place), scores) for place in places]
         spread = "-" if best.seed_std is None else number_text(best.seed_std, scores)
         speed = f"{best.records_per_s:,.0f}" if best.records_per_s else ""
-        wall = f"{best.pretrain_wall_s:.1f}" + (" (scratch)" if best.kind == "supervised" else "")
-        name = _text(names[best.place])
+        name, wall = _text(names[best.place]), f"{best.pretrain_wall_s:.1f}"
         lines.append([rank_text(best, fractions[-1]), name, *cells, spread, wall, speed])
     return _markdown_table(head, lines)
 
@@ -172,21 +173,36 @@ def _ranks_line(ranks: AverageRanks) -> str:
 
 def _footnotes(rows: Sequence[Row]) -> list[str]:
     first = rows[0]
-    lines = [
+    spread = any(row.seed_std is not None for row in rows)
+    said = [
         f"Mean of {seeds_text(rows)} on {first.n_test} test records; 95 % interval by bootstrap "
-        f"over patients; seed SD is the spread over pretraining seeds. Bold is the best of a "
-        f"column, and \u2020 what cannot be told apart from it. {TIES} "
-        f"Machine: {_text(first.machine)}."
+        f"over patients{'; seed SD is the spread over pretraining seeds' * spread}.",
+        *_marks_said(rows),
+        f"Time and records/s: {_text(times_said(rows))}.",
     ]
     named = {
-        "Baselines, which no method pretrained": baselines(rows),
-        "Not shown to be better than a random encoder": not_beating_random(rows),
-        "Fewer than 10 test positives": first.rare_classes,
+        "Baselines, which no method pretrained": ", ".join(map(_text, baselines(rows))),
+        "Not shown to beat a random encoder": not_beating_random(rows, _text),
+        "Fewer than 10 test positives": ", ".join(map(_text, first.rare_classes)),
     }
-    for said, of in named.items():
-        if of:
-            lines += ["", f"{said}: {', '.join(map(_text, of))}."]
+    lines = [" ".join(said)]
+    for title, names in named.items():
+        if names:
+            lines += ["", f"{title}: {names}."]
     return lines
+
+
+def _marks_said(rows: Sequence[Row]) -> list[str]:
+    """What ranks and marks mean, of those that are in the table."""
+    if len({row.place for row in rows}) == 1:
+        return []
+    said, marks = [f"Rank: {RANK}."], set(best_and_tied(rows).values())
+    if marks:
+        tied = ", and \u2020 what cannot be told apart from it" if "tied" in marks else ""
+        said.append(f"Bold is the best of a column{tied}.")
+    if any(row.tied_with for row in rows):
+        said.append(TIES)
+    return said
 
 
 # Written as numbers of characters, which every dialect of Markdown shows as they are. The pipe is

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from lcd_plugin.report.figures import has_interval, merit, series_names, words
 from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Leaderboard, Place, Row
 from lcd_plugin.report.options import Scores
 from lcd_plugin.report.page.groups import key_of
+from lcd_plugin.report.plain_text import one_line
 
 Mark = Literal["best", "tied"]
+RANK = "1 + the number of lines shown to be better"
 
 
 def tables(board: Leaderboard, metric: str = "auroc") -> Iterable[tuple[str, list[Row]]]:
@@ -56,14 +58,28 @@ def best_and_tied(rows: Sequence[Row]) -> dict[tuple[Place, float], Mark]:
     return marks
 
 
-def not_beating_random(rows: Sequence[Row]) -> list[str]:
-    """Names of what is not shown to beat `random` at the largest fraction of a table."""
+def not_beating_random(rows: Sequence[Row], written: Callable[[str], str] = str) -> str:
+    """What is not shown to beat `random` at the largest fraction; "" where everything is.
+
+    Where that is more than half of the lines, it is said of which it is not.
+
+    Args:
+        rows: of one comparison and metric.
+        written: how a name is written.
+    """
     names, largest = series_names(rows), _largest(rows)
-    return [
-        names[row.place]
+    tested = [
+        row
         for row in ranked(rows)
-        if row.label_fraction == largest and row.beats_random is False
+        if row.label_fraction == largest and row.beats_random is not None
     ]
+    behind, ahead = (
+        [written(names[row.place]) for row in tested if row.beats_random is beats]
+        for beats in (False, True)
+    )
+    if len(behind) <= max(len(ahead), 2):
+        return ", ".join(behind)
+    return f"all but {words.listing(ahead)}" if ahead else f"all {len(behind)} lines beside it"
 
 
 def baselines(rows: Sequence[Row]) -> list[str]:
@@ -84,13 +100,22 @@ def rank_text(row: Row, largest: float) -> str:
         row: of the line, at the largest fraction that it has.
         largest: fraction that the ranks are of.
     """
-    if row.rank is None or row.label_fraction < largest:
-        return "-"
-    return f"{row.rank}=" if row.tied_with else str(row.rank)
+    return "-" if row.rank is None or row.label_fraction < largest else words.standing(row)
 
 
 def _largest(rows: Sequence[Row]) -> float:
     return max(row.label_fraction for row in rows)
+
+
+def times_said(rows: Sequence[Row]) -> str:
+    """What the times and speeds of a table are of, and where they were taken."""
+    machines = list(dict.fromkeys(one_line(row.machine) for row in rows))
+    scratch = any(row.kind == "supervised" for row in rows)
+    apart = ", which cannot be compared" if len(machines) > 1 else ""
+    return (
+        f"pretraining of a seed{', for supervised its training from scratch' if scratch else ''}, "
+        f"on {' and on '.join(machines)}{apart}"
+    )
 
 
 def seeds_text(rows: Sequence[Row]) -> str:

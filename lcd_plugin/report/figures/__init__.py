@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from lcd_plugin.report.figures.bars import interval_bar
 from lcd_plugin.report.figures.classes import ClassTable, class_table
-from lcd_plugin.report.figures.cost import cost_figure, cost_front, pareto_front
+from lcd_plugin.report.figures.cost import cost_figure, cost_front, counts_as_none, pareto_front
 from lcd_plugin.report.figures.curves import TrainingPanel, training_panels
 from lcd_plugin.report.figures.efficiency import efficiency_figure
 from lcd_plugin.report.figures.factor import factor_figure
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.lines import place_of
+from lcd_plugin.report.figures.items import has_interval, lower_is_better, merit, place_of
 from lcd_plugin.report.figures.looks import (
     LEARNED,
     Look,
@@ -17,8 +16,9 @@ from lcd_plugin.report.figures.looks import (
     assign_looks,
     series_names,
     series_of,
+    shared_source,
+    short_names,
 )
-from lcd_plugin.report.figures.merit import lower_is_better, merit
 from lcd_plugin.report.figures.phases import PhaseLine, ordered_phases, phases_figure
 from lcd_plugin.report.figures.ranks import rank_groups, ranks_figure
 from lcd_plugin.report.figures.speed import speed_figure
@@ -34,6 +34,7 @@ __all__ = [
     "class_table",
     "cost_figure",
     "cost_front",
+    "counts_as_none",
     "efficiency_figure",
     "factor_figure",
     "has_interval",
@@ -48,6 +49,8 @@ __all__ = [
     "ranks_figure",
     "series_names",
     "series_of",
+    "shared_source",
+    "short_names",
     "speed_figure",
     "training_panels",
 ]

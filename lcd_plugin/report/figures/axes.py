@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg, words
-from lcd_plugin.report.figures.intervals import has_interval
+from lcd_plugin.report.figures.items import has_interval
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import Row
 

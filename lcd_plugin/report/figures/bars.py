@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from lcd_plugin.report.figures import svg
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.merit import lower_is_better
+from lcd_plugin.report.figures.items import has_interval, lower_is_better
 from lcd_plugin.report.model import Row
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lcd_plugin.report.figures.merit import merit
+from lcd_plugin.report.figures.items import merit
 from lcd_plugin.report.model import Place, Row
 
 
@@ -17,7 +17,8 @@ class Cell:
     Attributes:
         value: the score, None where the method has none for this class.
         shade: place of the score between the lowest and the highest of the table, in [0, 1].
-        best: whether no other method is better in this class.
+        best: whether no other method is better in this class; no score of a rare class says
+            that, nor that of a single method.
     """
 
     value: float | None
@@ -27,7 +28,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class."""
+    """One class.
+
+    Attributes:
+        name: of it.
+        records: with it, in all splits together; None where that is not known.
+        rare: whether it has few positives among the test records.
+        cells: a score a method.
+    """
 
     name: str
     records: int | None
@@ -64,6 +72,8 @@ def class_table(rows: Sequence[Row], records: Mapping[str, int]) -> ClassTable |
         scores = [row.per_class.get(name, math.nan) for row in rows]
         finite = filter(math.isfinite, scores)
         best = max(finite, key=lambda score: merit(metric, score), default=None)
+        if name in rare or len(rows) == 1:
+            best = None
         cells = tuple(
             Cell(s, (s - low) / (high - low or 1.0), s == best) if math.isfinite(s) else Cell(None)
             for s in scores

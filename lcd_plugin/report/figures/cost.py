@@ -15,12 +15,11 @@ from lcd_plugin.report.figures.axes import (
     score_scale,
     whisker,
 )
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.looks import Look, Series, series_of
-from lcd_plugin.report.figures.merit import merit
+from lcd_plugin.report.figures.items import has_interval, merit
+from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.figures.places import Box, place_names
-from lcd_plugin.report.figures.times import time_axis, time_ticks
-from lcd_plugin.report.model import Row
+from lcd_plugin.report.figures.times import needs_slot, time_axis, time_ticks
+from lcd_plugin.report.model import Place, Row
 
 LONGEST = 16  # characters of a name
 
@@ -43,28 +42,27 @@ def cost_front(rows: Sequence[Row]) -> list[int]:
     return pareto_front([(row.pretrain_wall_s, merit(row.metric, row.mean)) for row in rows])
 
 
-def cost_figure(
-    rows: Sequence[Row],
-    looks: Mapping[str, Look],
-    of: Sequence[Row] | None = None,
-) -> str:
+def counts_as_none(rows: Sequence[Row]) -> bool:
+    """Whether the time axis has a place of its own for what took next to no time."""
+    return needs_slot([row.pretrain_wall_s for row in rows if drawable(row)])
+
+
+def cost_figure(rows: Sequence[Row], series: Mapping[Place, Series]) -> str:
     """Draws score against pretraining wall-time and the Pareto front.
 
     Args:
         rows: one row a method: one dataset, task, encoder, protocol, fraction, metric, machine.
-        looks: colour and marker by method.
-        of: all rows of the comparison, which names and markers follow from; None is `rows`.
+        series: how the lines of the comparison are called and drawn.
 
     Returns:
-        An `<svg>` element, or "" where there is nothing to draw.
+        An `<svg>` element, or "" where there is nothing to compare: fewer than two lines.
     """
     shown = [row for row in rows if drawable(row)]
-    if not shown:
+    if len(shown) < 2:
         return ""
     frame = axes.frame()
     x = time_axis([row.pretrain_wall_s for row in shown], frame)
     y = score_scale(row_values(shown), frame)
-    series = series_of(of or rows, looks)
     drawn_as = [series[row.place] for row in shown]
     at = [(x(row.pretrain_wall_s), y(row.mean)) for row in shown]
     front = cost_front(shown)

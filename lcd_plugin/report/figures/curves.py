@@ -26,7 +26,8 @@ class TrainingPanel:
     Attributes:
         method: its name.
         name: the same with the recipe, where there are several.
-        figure: an `<svg>` element, "" where no epoch has a finite number.
+        figure: an `<svg>` element, "" where there are not two epochs with a finite loss.
+        nothing: why there is no figure.
         curves: one a seed.
         warning: what a reader should look at, in words; "" if nothing.
     """
@@ -34,6 +35,7 @@ class TrainingPanel:
     method: str
     name: str
     figure: str
+    nothing: str
     curves: tuple[Curve, ...]
     warning: str
 
@@ -53,8 +55,21 @@ def training_panels(curves: Sequence[Curve], looks: Mapping[str, Look]) -> list[
         name = f"{method} ({recipe})" if several and recipe else method
         own = tuple(c for c in curves if (c.method, c.recipe) == (method, recipe))
         figure = _panel(name, own, looks[method], top)
-        panels.append(TrainingPanel(method, name, figure, own, _warning(own)))
+        panels.append(TrainingPanel(method, name, figure, _nothing(own), own, _warning(own)))
     return panels
+
+
+def _epochs_of(curves: Sequence[Curve]) -> set[float]:
+    """Epochs of which a loss is known."""
+    points = (p for curve in curves for p in zip(curve.epoch, curve.loss, strict=False))
+    return {epoch for epoch, loss in points if math.isfinite(epoch) and math.isfinite(loss)}
+
+
+def _nothing(curves: Sequence[Curve]) -> str:
+    """Why there is nothing to draw."""
+    if _epochs_of(curves):
+        return "One epoch: its numbers are in the table."
+    return "No epoch has a finite loss."
 
 
 def _warning(curves: Sequence[Curve]) -> str:
@@ -76,7 +91,7 @@ def _warning(curves: Sequence[Curve]) -> str:
 def _panel(name: str, curves: Sequence[Curve], look: Look, top: float) -> str:
     losses = [v for curve in curves for v in curve.loss if math.isfinite(v)]
     epochs = [e for curve in curves for e in curve.epoch if math.isfinite(e)]
-    if not losses or not epochs:
+    if len(_epochs_of(curves)) < 2:
         return ""
     x = svg.Scale(min(epochs), max(epochs), LEFT + 4, RIGHT - 4)
     air = (max(losses) - min(losses)) * 0.05 or abs(max(losses)) * 0.05 or 0.05

@@ -23,30 +23,25 @@ from lcd_plugin.report.figures.fractions import (
     fraction_axis,
     fraction_scale,
 )
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.looks import Look, Series, series_of
+from lcd_plugin.report.figures.items import has_interval
+from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import Place, Row
 
 
-def efficiency_figure(
-    rows: Sequence[Row],
-    looks: Mapping[str, Look],
-    of: Sequence[Row] | None = None,
-) -> str:
+def efficiency_figure(rows: Sequence[Row], series: Mapping[Place, Series]) -> str:
     """Draws score against label fraction (logarithmic), one line a method.
 
     Args:
         rows: one dataset, task, encoder, protocol and metric; any number of fractions.
-        looks: colour and marker by method.
-        of: all rows of the comparison, which names and markers follow from; None is `rows`.
+        series: how the lines of the comparison are called and drawn.
 
     Returns:
-        An `<svg>` element, or "" where there is nothing to draw.
+        An `<svg>` element, or "" where there is nothing to compare: fewer than two scores.
     """
     shown = [row for row in rows if drawable(row) and row.label_fraction > 0]
-    if not shown:
+    if len(shown) < 2:
         return ""
-    series, lines = series_of(of or rows, looks), _lines(shown)
+    lines = _lines(shown)
     drawn_as = [series[place] for place in lines]
     frame = frame_with_names(drawn_as)
     n_labels = {row.label_fraction: row.n_labels for row in shown}

@@ -14,8 +14,7 @@ from lcd_plugin.report.figures.fractions import (
     fraction_axis,
     fraction_scale,
 )
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.lines import place_of
+from lcd_plugin.report.figures.items import has_interval, place_of
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.model import LabelFactor, Place
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lcd_plugin.report.figures.merit import merit
+from lcd_plugin.report.figures.items import merit
 from lcd_plugin.report.model import METRIC_TITLES, Curve, Place, Row
 
 N_COLOURS = 8
@@ -87,10 +87,26 @@ def series_names(rows: Iterable[Row]) -> dict[Place, str]:
         rows: one dataset, task, encoder, protocol and set of leads; all of them, since a name must
             be the same wherever a part of them is shown.
     """
-    return {place: name for place, (name, _) in _names(rows).items()}
+    rows = list(rows)
+    return {place: name for place, (name, _) in _names(rows, _sources_are_told(rows)).items()}
 
 
-def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[Place, Series]:
+def short_names(rows: Iterable[Row]) -> dict[Place, str]:
+    """The same for a page that tells the `shared_source` of the lines once, above all of them."""
+    rows = list(rows)
+    return {place: name for place, (name, _) in _names(rows, len(_sources(rows)) > 1).items()}
+
+
+def shared_source(rows: Iterable[Row]) -> str:
+    """The pretraining dataset of all lines, where it must be told; "" where it need not."""
+    rows = list(rows)
+    sources = _sources(rows)
+    return next(iter(sources)) if len(sources) == 1 and _sources_are_told(rows) else ""
+
+
+def series_of(
+    rows: Iterable[Row], looks: Mapping[str, Look], *, short: bool = False
+) -> dict[Place, Series]:
     """How the lines of one comparison are written and drawn.
 
     A method has one colour; its marker tells its recipes and pretraining datasets apart.
@@ -98,9 +114,11 @@ def series_of(rows: Iterable[Row], looks: Mapping[str, Look]) -> dict[Place, Ser
     Args:
         rows: as in `series_names`.
         looks: colour and marker by method.
+        short: as `short_names`.
     """
     rows = list(rows)
-    names, leading = _names(rows), leading_places(rows)
+    sources_told = len(_sources(rows)) > 1 if short else _sources_are_told(rows)
+    names, leading = _names(rows, sources_told), leading_places(rows)
     found = {}
     for place, (name, label) in names.items():
         index = sorted(other for other in names if other.method == place.method).index(place)
@@ -123,19 +141,26 @@ def leading_places(rows: Sequence[Row]) -> set[Place]:
     scored = [row for row in rows if row.metric == first and math.isfinite(row.mean)]
     most = max((row.label_fraction for row in scored), default=1.0)
     top = [row for row in scored if row.label_fraction == most and row.kind == "pretraining"]
-    top.sort(key=lambda row: (row.rank or 0, -merit(first, row.mean)))
+    top.sort(key=lambda row: -merit(first, row.mean))
     baselines = {row.place for row in rows if row.kind != "pretraining"}
     return baselines | {row.place for row in top[:LEADING]}
 
 
-def _names(rows: Iterable[Row]) -> dict[Place, tuple[str, str]]:
-    """Name and label of every line."""
-    first = {row.place: row for row in rows}
-    kinds = {place: row.kind for place, row in first.items()}
-    sources = {place.pretrain_dataset for place in first if kinds[place] != "supervised"}
+def _sources(rows: Sequence[Row]) -> set[str]:
+    """Datasets that encoders were pretrained or calibrated on."""
+    return {row.pretrain_dataset for row in rows if row.kind != "supervised"}
+
+
+def _sources_are_told(rows: Sequence[Row]) -> bool:
+    sources = _sources(rows)
     # A dataset of which there are several versions is called `name@version`.
-    scored = {name for r in first.values() for name in (r.dataset, r.dataset.partition("@")[0])}
-    sources_told = len(sources) > 1 or not sources <= scored
+    scored = {name for row in rows for name in (row.dataset, row.dataset.partition("@")[0])}
+    return len(sources) > 1 or not sources <= scored
+
+
+def _names(rows: Sequence[Row], sources_told: bool) -> dict[Place, tuple[str, str]]:
+    """Name and label of every line."""
+    kinds = {row.place: row.kind for row in rows}
     names = {}
     for place, kind in kinds.items():
         recipe = [place.recipe] if place.recipe and _recipe_is_told(place, kinds) else []

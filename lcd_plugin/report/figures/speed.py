@@ -17,7 +17,7 @@ from lcd_plugin.report.figures.axes import (
     score_scale,
     whisker,
 )
-from lcd_plugin.report.figures.lines import place_of
+from lcd_plugin.report.figures.items import place_of
 from lcd_plugin.report.figures.looks import Series
 from lcd_plugin.report.figures.times import time_axis, time_ticks
 from lcd_plugin.report.model import Place, SpeedCurve

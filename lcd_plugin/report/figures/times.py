@@ -29,13 +29,27 @@ class TimeAxis:
         return self.scale(seconds)
 
 
+def needs_slot(seconds: Sequence[float]) -> bool:
+    """Whether some took no time on an axis that is logarithmic."""
+    real = _measured(seconds)
+    return _is_long(real) and len(real) < len(seconds)
+
+
+def _measured(seconds: Sequence[float]) -> list[float]:
+    return [s for s in seconds if s >= SHORTEST]
+
+
+def _is_long(real: Sequence[float]) -> bool:
+    return bool(real) and max(real) > 10 * min(real)
+
+
 def time_axis(seconds: Sequence[float], frame: Frame) -> TimeAxis:
     """Logarithmic where the times differ more than tenfold, with a slot for what took none."""
     start, end = frame.left + 16, frame.right - 20
-    real = [s for s in seconds if s >= SHORTEST]
-    if not real or max(real) <= 10 * min(real):
+    real = _measured(seconds)
+    if not _is_long(real):
         return TimeAxis(svg.Scale(0.0, max([*seconds, 1e-9]) * 1.02, start, end), None)
-    if len(real) == len(seconds):
+    if not needs_slot(seconds):
         return TimeAxis(svg.Scale(min(real), max(real), start, end, log=True), None)
     return TimeAxis(svg.Scale(min(real), max(real), start + 52, end, log=True), start)
 

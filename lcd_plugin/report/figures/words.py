@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from lcd_plugin.report.figures.intervals import has_interval
-from lcd_plugin.report.figures.merit import lower_is_better
+from lcd_plugin.report.figures.items import has_interval, lower_is_better
 from lcd_plugin.report.model import METRIC_TITLES, LabelFactor, Pair, Row
 
 NOT_KNOWN = "n/a"
@@ -92,6 +91,11 @@ def p_value(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return NOT_KNOWN
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def p_said(p: float) -> str:
+    """A p-value in prose: `p = 0.012`, `p < 0.001`."""
+    return f"p {'= ' * (p >= 0.001)}{p_value(p)}"
 
 
 def number(value: float) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import Look, Series, rank_groups, ranks_figure, words
-from lcd_plugin.report.figures.svg import clean
 from lcd_plugin.report.model import AverageRanks, Place
+from lcd_plugin.report.page.groups import Comparison, setting_of
 
 FEW = 5  # comparisons below which the critical difference is about as large as the whole axis
 
@@ -20,7 +20,7 @@ class RanksView:
 
     Attributes:
         ranks: its numbers.
-        setting: encoder, protocol and leads.
+        setting: encoder, protocol, leads and the pretraining dataset that all of it shares.
         labels: with which share of the labels.
         picture: the figure.
         looks: colour and marker by name, of the names that are lines of a comparison.
@@ -42,26 +42,55 @@ class RanksView:
 
 
 def ranks_views(
-    ranks: Sequence[AverageRanks], lines: Sequence[Mapping[Place, Series]]
+    ranks: Sequence[AverageRanks],
+    groups: Sequence[Comparison],
+    lines: Sequence[Mapping[Place, Series]],
 ) -> list[RanksView]:
     """One view for each.
 
     Args:
         ranks: of the leaderboard.
-        lines: how the lines of every comparison are called and drawn.
+        groups: the comparisons.
+        lines: of each, how its lines are drawn.
     """
-    looks = {one.name: one.look for series in lines for one in series.values()}
-    return [_ranks_view(one, looks) for one in ranks]
+    looks = {
+        name: series[place].look
+        for group, series in zip(groups, lines, strict=True)
+        for place, full in group.names.items()
+        for name in (full, group.shown[place])
+    }
+    return [_ranks_view(*_in_short(one, groups), looks) for one in ranks]
 
 
-def _ranks_view(ranks: AverageRanks, looks: Mapping[str, Look]) -> RanksView:
-    leads = [] if ranks.leads == "all" else [words.leads(ranks.leads)]
+def _in_short(ranks: AverageRanks, groups: Sequence[Comparison]) -> tuple[AverageRanks, str]:
+    """The ranks with the names of the page, and the source that these leave out.
+
+    Names stay as they are where the comparisons do not all leave out the same.
+    """
+    own = [
+        group
+        for group in groups
+        if f"{group.dataset} / {group.task}" in ranks.comparisons
+        and (group.encoder, group.protocol, group.leads)
+        == (ranks.encoder, ranks.protocol, ranks.leads)
+    ]
+    sources = {group.source for group in own}
+    if len(sources) != 1:
+        return ranks, ""
+    called = {name: short for group in own for name, short in group.called.items()}
+    names, left_out = (
+        tuple(called.get(name, name) for name in some) for some in (ranks.names, ranks.left_out)
+    )
+    return ranks.model_copy(update={"names": names, "left_out": left_out}), sources.pop()
+
+
+def _ranks_view(ranks: AverageRanks, source: str, looks: Mapping[str, Look]) -> RanksView:
     fraction = ranks.label_fraction
     groups = tuple(rank_groups(ranks))
     datasets = {name.partition(" / ")[0] for name in ranks.comparisons}
     return RanksView(
         ranks=ranks,
-        setting=clean(", ".join([ranks.encoder, ranks.protocol, *leads])),
+        setting=setting_of(ranks, source),
         labels="each dataset's largest share of labels"
         if fraction is None
         else words.labels(fraction),

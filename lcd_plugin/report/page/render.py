@@ -34,10 +34,10 @@ from lcd_plugin.report.page.groups import Comparison, comparisons, key_of
 from lcd_plugin.report.page.labels import FactorView, factor_views
 from lcd_plugin.report.page.names import isolated, listed
 from lcd_plugin.report.page.ranks import ranks_views
-from lcd_plugin.report.page.sources import file_key, gap_groups, result_files
+from lcd_plugin.report.page.sources import file_key, gap_groups, result_files, test_records
 from lcd_plugin.report.page.speed import SpeedView, speed_views
 from lcd_plugin.report.page.summary import summarise
-from lcd_plugin.report.page.table import make_blocks, make_facets
+from lcd_plugin.report.page.table import common_source, make_blocks, make_facets
 from lcd_plugin.report.page.times import CostView, PhasesView, cost_view, phases_views
 
 
@@ -99,7 +99,7 @@ def render_page(board: Leaderboard) -> str:
         views=views,
         files=result_files(groups, [view.series for view in views]),
         gaps=gap_groups(board.unfinished),
-        ranks=ranks_views(board.ranks, [view.series for view in views]),
+        ranks=ranks_views(board.ranks, groups, [view.series for view in views]),
         training=_training(board.curves, looks),
         machines=list(dict.fromkeys(row.machine for row in board.rows)),
         methods=list(dict.fromkeys(row.method for row in board.rows if row.kind == "pretraining")),
@@ -110,7 +110,9 @@ def render_page(board: Leaderboard) -> str:
         ),
         label_spread=any(row.label_seed_std is not None for row in board.rows),
         errors=list(dict.fromkeys(row.metric for row in board.rows if lower_is_better(row.metric))),
-        most_seeds=max((row.n_seeds for row in board.rows), default=0),
+        seeds=_seeds(board.rows),
+        source=common_source(groups),
+        tests=test_records(board),
     )
 
 
@@ -166,7 +168,7 @@ def _comparison_view(
     rows, top = group.select(metric), group.select(metric, fraction)
     summary = next((data for data in board.data if data.dataset == group.dataset), None)
     records = summary.tasks.get(group.task, {}) if summary else {}
-    series = series_of(group.rows, looks)
+    series = series_of(group.rows, looks, short=True)
     pairs = [
         pair
         for pair in group.own(board.pairs)
@@ -177,17 +179,25 @@ def _comparison_view(
         metric=metric,
         fraction=fraction,
         series=series,
-        efficiency=Markup(efficiency_figure(rows, looks, group.rows)),
+        efficiency=Markup(efficiency_figure(rows, series)),
         rows=tuple(sorted(rows, key=lambda row: -row.label_fraction)),
-        costs=tuple(
-            cost_view(top, machine, looks, series, group.rows) for machine in group.machines
-        ),
+        costs=tuple(cost_view(top, machine, series) for machine in group.machines),
         phases=phases_views(top, series),
         factors=factor_views(group.own(board.label_factors), series),
-        speed=speed_views(group.own(board.speed), series, group.rows),
+        speed=speed_views(group.own(board.speed), series, group),
         classes=class_table(top, records),
         pairs=tuple(sorted(pairs, key=lambda pair: (pair.p_holm, pair.p))),
     )
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    """How many seeds are behind the rows, in words; "" without rows."""
+    numbers = {row.n_seeds for row in rows}
+    if not numbers:
+        return ""
+    if numbers == {1}:
+        return "one seed"
+    return f"{'up to ' * (len(numbers) > 1)}{max(numbers)} seeds"
 
 
 def _training(curves: Sequence[Curve], looks: Mapping[str, Look]) -> list[TrainingView]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lcd_plugin.counted import counted
 from lcd_plugin.report.figures import Series
-from lcd_plugin.report.model import Place, Row, UnfinishedCell
+from lcd_plugin.report.model import Leaderboard, Place, Row, UnfinishedCell
 from lcd_plugin.report.page.groups import Comparison, Key, key_of
 
 # status -> (how a count of it reads, heading, what it means), the most urgent first
@@ -28,6 +29,11 @@ STATUSES: dict[str, tuple[str, str, str]] = {
         "Results of another version than those they would stand beside; they are left out.",
     ),
     "missing": ("missing", "Missing", "Not computed yet."),
+    "unavailable": (
+        "not available",
+        "Not available",
+        "Datasets, methods or encoders that a run could not use, so that it has no cells of them.",
+    ),
 }
 
 
@@ -46,13 +52,15 @@ class GapGroup:
 
     Attributes:
         status: as in `UnfinishedCell`.
-        counted: their number in words.
+        counted: their number and status, as in `3 failed`.
+        cells: their number alone, as in `3 cells`; of what is not available there are none.
         heading, meaning: what the status is.
         gaps: reason by reason.
     """
 
     status: str
     counted: str
+    cells: str
     heading: str
     meaning: str
     gaps: tuple[Gap, ...]
@@ -68,8 +76,41 @@ def gap_groups(cells: Sequence[UnfinishedCell]) -> list[GapGroup]:
             reasons.setdefault((cell.out, cell.reason), []).append(cell.title)
         gaps = (Gap(out, reason, tuple(titles)) for (out, reason), titles in reasons.items())
         if own:
-            groups.append(GapGroup(status, f"{len(own):,} {words}", heading, meaning, tuple(gaps)))
+            what = "name" if status == "unavailable" else "cell"
+            number = f"{len(own):,} {words}", counted(len(own), what)
+            groups.append(GapGroup(status, *number, heading, meaning, tuple(gaps)))
     return groups
+
+
+@dataclass(frozen=True)
+class TestRecords:
+    """Test records of one task of a dataset.
+
+    Attributes:
+        task: its name.
+        numbers: how many were scored; several where some settings leave out more of them.
+        fewer: whether some test records of the dataset are not among them.
+    """
+
+    task: str
+    numbers: tuple[int, ...]
+    fewer: bool
+
+
+def test_records(board: Leaderboard) -> dict[str, list[TestRecords]]:
+    """What was scored of each dataset, by its fingerprint."""
+    found = {}
+    for data in board.data:
+        tasks: dict[str, set[int]] = {}
+        for row in board.rows:
+            # A dataset of which there are several versions is called `name@version`.
+            if data.dataset in (row.dataset, row.dataset.partition("@")[0]):
+                tasks.setdefault(row.task, set()).add(row.n_test)
+        found[data.fingerprint] = [
+            TestRecords(task, tuple(sorted(numbers)), min(numbers) < data.n_test)
+            for task, numbers in tasks.items()
+        ]
+    return found
 
 
 FileKey = tuple[Key, Place, float]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import Look, Series, interval_bar, series_of, words
 from lcd_plugin.report.model import Place, Row
-from lcd_plugin.report.page.groups import Comparison, ordered_metrics, own_random
+from lcd_plugin.report.page.groups import Comparison, ordered_metrics
 from lcd_plugin.report.page.names import FEW, listed
 
 ANY = "*"  # a value of a row that every choice of its select box shows
@@ -126,17 +126,25 @@ def make_facets(groups: Sequence[Comparison]) -> tuple[Facet, ...]:
 
 
 def make_blocks(groups: Sequence[Comparison], looks: Mapping[str, Look]) -> list[Block]:
-    """All rows, comparison by comparison: by metric, most labels first, then by rank."""
+    """All rows, comparison by comparison: by metric, most labels first, then by mean."""
     options = {c: {v: i for i, v in enumerate(vs)} for c, vs in _options(groups).items()}
+    once = common_source(groups) != ""
     blocks = []
     for group in groups:
-        series = series_of(group.rows, looks)
+        series = series_of(group.rows, looks, short=once)
         for metric in group.metrics:
             # One scale for all fractions, so that bars can be compared across them too.
             scale = _bar_scale(group.select(metric))
             for fraction in reversed(group.fractions(metric)):
-                blocks.append(_block(group.select(metric, fraction), scale, series, options))
+                rows = group.select(metric, fraction)
+                blocks.append(_block(group, rows, scale, series, options))
     return blocks
+
+
+def common_source(groups: Sequence[Comparison]) -> str:
+    """The pretraining dataset that all comparisons share and that must be told; else ""."""
+    sources = {group.source for group in groups}
+    return sources.pop() if len(sources) == 1 else ""
 
 
 def _options(groups: Sequence[Comparison]) -> dict[_Choice, list[Any]]:
@@ -155,21 +163,20 @@ def _options(groups: Sequence[Comparison]) -> dict[_Choice, list[Any]]:
 
 
 def _block(
+    group: Comparison,
     rows: Sequence[Row],
     scale: tuple[float, float],
     series: Mapping[Place, Series],
     options: Mapping[_Choice, Mapping[Any, int]],
 ) -> Block:
     """The rows of one comparison at one fraction under one metric."""
-    names = {place: one.name for place, one in series.items()}
-    called = [names[row.place] for row in rows]
     entries = []
     for row in rows:
         one = series[row.place]
-        baseline = own_random(row, rows, names)
+        baseline = group.own_random(row, rows)
         random = None if baseline is None else baseline.mean
         facets = ((choice.value(row), values) for choice, values in options.items())
-        tied, ties = _ties(row, one.name, called)
+        tied, ties = _ties(row, rows, group)
         entries.append(
             Entry(
                 row=row,
@@ -186,18 +193,18 @@ def _block(
     return Block(tuple(entries))
 
 
-def _ties(row: Row, own: str, called: Sequence[str]) -> tuple[Markup, str]:
+def _ties(row: Row, rows: Sequence[Row], group: Comparison) -> tuple[Markup, str]:
     """Few ties are named; of many those that are left out, or their number."""
     tied = row.tied_with
     if len(tied) <= FEW:
-        return listed(tied), ""
-    apart = [name for name in called if name != own and name not in tied]
-    known = len(tied) + len(apart) + 1 == len(called)
+        return listed(group.called.get(name, name) for name in tied), ""
+    apart = [one for one in rows if one is not row and not group.are_tied(row, one)]
+    known = len(tied) + len(apart) + 1 == len(rows)
     if known and not apart:
         return Markup("all others"), ""
     if known and len(apart) <= FEW - 1:
-        return Markup("all but {}").format(listed(apart)), ""
-    places = [index for index, name in enumerate(called) if name in tied]
+        return Markup("all but {}").format(listed(group.shown[r.place] for r in apart)), ""
+    places = [index for index, one in enumerate(rows) if group.are_tied(row, one)]
     return Markup("{} others").format(len(tied)), _ranges(places)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lcd_plugin.report.figures import (
-    Look,
     PhaseLine,
     Series,
     cost_figure,
     cost_front,
+    counts_as_none,
     ordered_phases,
     phases_figure,
 )
@@ -28,6 +28,7 @@ class CostView:
         picture: the figure.
         rows: what is drawn.
         front: places of the rows on the Pareto front.
+        none: whether what took less than a second is drawn as if it took no time.
         unnamed: whether some points have no name in the figure.
     """
 
@@ -35,6 +36,7 @@ class CostView:
     picture: Markup
     rows: tuple[Row, ...]
     front: frozenset[int]
+    none: bool
     unnamed: bool
 
 
@@ -55,29 +57,22 @@ class PhasesView:
     rows: tuple[Row, ...]
 
 
-def cost_view(
-    rows: Sequence[Row],
-    machine: str,
-    looks: Mapping[str, Look],
-    series: Mapping[Place, Series],
-    of: Sequence[Row],
-) -> CostView:
+def cost_view(rows: Sequence[Row], machine: str, series: Mapping[Place, Series]) -> CostView:
     """The cost of those of the rows that are of a machine.
 
     Args:
         rows: one row a line.
         machine: its name.
-        looks: colour and marker by method.
         series: how the lines of the comparison are called and drawn.
-        of: all rows of the comparison.
     """
     own = [row for row in rows if row.machine == machine]
     front = frozenset(cost_front(own))
     return CostView(
         machine=machine,
-        picture=Markup(cost_figure(own, looks, of)),
+        picture=Markup(cost_figure(own, series)),
         rows=tuple(own),
         front=front,
+        none=counts_as_none(own),
         unnamed=any(series[row.place].quiet and i not in front for i, row in enumerate(own)),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lcd_plugin.evaluate.ranks import FEWEST_COMPARISONS
 from lcd_plugin.report.figures import Look, rank_groups, words
 from lcd_plugin.report.model import AverageRanks
 from lcd_plugin.report.paper_figures.style import (
@@ -48,7 +49,9 @@ def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look], paper: Paper) -
     margin = max(map(len, names)) * CHARACTER + 0.2
     per_inch = (n - 1) / (paper.inches - 2 * margin)
     axes.set_xlim(1 - margin * per_inch, n + margin * per_inch)
-    _axis(axes, n, ranks.critical_difference)
+    few = len(ranks.comparisons) < FEWEST_COMPARISONS
+    told = f"; only {len(ranks.comparisons)} comparisons" if few else ""
+    _axis(axes, n, ranks.critical_difference, told)
     at = dict(zip(ranks.names, ranks.average_rank, strict=True))
     for index, group in enumerate(groups):
         ends = at[group[0]] - 0.04 * per_inch, at[group[-1]] + 0.04 * per_inch
@@ -68,7 +71,7 @@ def ranks_figure(ranks: AverageRanks, looks: Mapping[str, Look], paper: Paper) -
     return figure
 
 
-def _axis(axes: Axes, n: int, difference: float) -> None:
+def _axis(axes: Axes, n: int, difference: float, told: str) -> None:
     """The line of ranks, and the critical difference above it (as an arrow where it is longer)."""
     axes.plot([1, n], [AXIS, AXIS], color=SOFT, linewidth=0.7)
     every = 1 if n <= 12 else 2
@@ -80,5 +83,5 @@ def _axis(axes: Axes, n: int, difference: float) -> None:
     axes.plot([1, end], [0.2, 0.2], color=SOFT, linewidth=0.7)
     axes.plot(1, 0.2, "|", color=SOFT, markersize=4)
     axes.plot(end, 0.2, "|" if 1 + difference <= n else ">", color=SOFT, markersize=4)
-    axes.text(1, 0.13, f"critical difference {words.rank(difference)}", va="bottom",
+    axes.text(1, 0.13, f"critical difference {words.rank(difference)}{told}", va="bottom",
               fontsize=SMALL)  # fmt: skip

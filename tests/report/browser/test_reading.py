@@ -102,7 +102,13 @@ def test_print_opens_everything_and_cuts_nothing_off(open_page: Open) -> None:
     page = open_page(width=700).page  # about the width of A4 between its margins
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("details:not([open], .screen)").count() == 0
+    for long in page.locator("details.screen").all():  # what only the screen has: a note tells it
+        assert long.is_hidden()
+    assert page.locator("#results").count() == 1
+    assert page.locator("p", has_text="Result folders of every number: in the page").is_visible()
+    page.evaluate("document.querySelector('#results').open = true")
+    assert page.locator("#results").is_hidden()
     assert page.locator("#filters").is_hidden()
     assert page.locator(".tools").first.is_hidden()
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")

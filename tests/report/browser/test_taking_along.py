@@ -44,15 +44,46 @@ def test_leaderboard_is_copied_as_filtered_and_sorted(page: Any) -> None:
     lcd = next(row for row in rows if row["Method"] == "lcd")
     assert (float(lcd["Score"]), lcd["Over random"]) == (0.842, "+0.098")
     assert float(lcd["Score 95% low"]) < 0.842 < float(lcd["Score 95% high"])
-    assert "Encoder" not in lcd
+    constant = {"Dataset and task": "ptbxl \u00b7 superclass", "Encoder": "vgg16_1d"}
+    constant |= {"Protocol": "linear", "Labels (%)": "1", "Labels (records)": "171"}
+    constant |= {"Metric": "macro AUROC"}
+    assert constant.items() <= lcd.items()  # what the page says once, in the select boxes
+    assert (lcd["Rank"], lcd["Seeds"], float(lcd["Seeds \u00b1"])) == ("1", "3", 0.004)
+    assert "Results" not in lcd
+    remarks = {row["Method"]: row["Remarks"] for row in rows}
+    assert remarks["random"] == "baseline; tied with vicreg"
+    assert remarks["vicreg"] == "not shown to beat random; tied with random and supervised"
     status = page.locator("#status")
     assert status.get_attribute("role") == "status"
     assert status.inner_text() == "Copied 6 rows as CSV."
 
 
+def test_csv_has_plain_numbers_in_one_unit(page: Any) -> None:
+    page.select_option("#filters [data-key=fraction]", label="all")
+    rows = list(csv.DictReader(io.StringIO(copied(page, page.locator("#leaderboard"), "CSV"))))
+    assert len(rows) == 18
+    assert {row["Labels (%)"] for row in rows} == {"1", "10", "100"}
+    times = {row["Method"]: float(row["Wall time a seed (s)"]) for row in rows}
+    assert times["lcd"] == pytest.approx(1514, rel=0.01)
+    assert times["random"] == pytest.approx(0.4)
+    memory = {row["Method"]: float(row["Memory (MB)"]) for row in rows}
+    assert memory["lcd"] == pytest.approx(2310, rel=0.01)
+    assert memory["random"] == 640
+    assert {row["Records/s"] for row in rows if row["Method"] == "random"} == {""}
+
+
 def test_markdown_has_one_cell_a_column(page: Any) -> None:
     lines = copied(page, page.locator("#leaderboard"), "Markdown").splitlines()
-    cells = [re.split(r"(?<!\\)\|", line) for line in lines]
+    assert lines[1] == ""
+    assert "In the bars" not in lines[0]  # there are none in a copy
+    for said in (
+        r"ptbxl · superclass;",
+        r"Encoder: vgg16\_1d",
+        "Labels: 100% 17,111",
+        "macro AUROC",
+    ):
+        assert said in lines[0]
+    cells = [re.split(r"(?<!\\)\|", line) for line in lines[2:]]
     assert len({len(line) for line in cells}) == 1
     assert set(cells[1][1:-1]) == {" --- ", " ---: "}
     assert r"0.912 \[" in "".join(lines)
@@ -60,6 +91,7 @@ def test_markdown_has_one_cell_a_column(page: Any) -> None:
 
 def test_latex_is_a_booktabs_table(page: Any) -> None:
     source = copied(page, page.locator("#leaderboard"), "LaTeX")
+    assert "Metric: macro AUROC" in source.splitlines()[0]
     parts = [source.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
     assert parts == sorted(parts)
     columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", source)
@@ -104,7 +136,9 @@ def test_copying_works_without_a_clipboard(open_page: Open) -> None:
     assert "lcd" in page.evaluate("window.copied")
     page.evaluate("document.execCommand = () => false")
     page.locator("#leaderboard").get_by_role("button", name="Copy as Markdown:").click()
-    assert "| lcd |" in page.locator("dialog textarea").input_value()
+    assert (
+        "| lcd | tied with simclr and supervised |" in page.locator("dialog textarea").input_value()
+    )
     page.keyboard.press("Escape")
     assert page.locator("dialog").count() == 0
 
@@ -153,6 +187,27 @@ def test_every_figure_is_saved_as_a_drawing_of_its_own(
     alone.goto(path.as_uri())
     assert alone.evaluate("document.documentElement.getBBox().width") > 100
     alone.close()
+
+
+def test_the_saved_table_of_classes_keeps_marks_records_and_rare_classes(
+    open_page: Open, tmp_path: Path
+) -> None:
+    one = open_page("large", color_scheme="dark")
+    one.unfold()
+    page = one.page
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("Save as SVG:.*Class by class")).first.click()
+    waiting.value.save_as(tmp_path / "classes.svg")
+    root = ElementTree.parse(tmp_path / "classes.svg").getroot()
+    texts = [node.text or "" for node in root.iter(f"{SVG}text")]
+    assert "HYP (rare)" in texts
+    assert any(text.startswith("Records") for text in texts)
+    heads = page.locator(".heat").first.locator("thead .sw").count()
+    marks = [n for tag in ("circle", "polygon", "rect") for n in root.iter(f"{SVG}{tag}")]
+    marks = [node for node in marks if "stroke-width" in node.attrib]
+    assert len(marks) == heads == 18
+    assert len({node.tag for node in marks}) == 3  # circles, squares and the others
+    assert len({node.attrib["stroke"] for node in marks}) == 10  # eight colours, two baselines
 
 
 def test_a_saved_figure_keeps_its_values(open_page: Open, tmp_path: Path) -> None:

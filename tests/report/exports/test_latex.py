@@ -33,7 +33,8 @@ def test_a_paper_takes_it_in(board: Leaderboard, packages: str, typeset: Callabl
     paper = rf"""\documentclass{{article}}
 {packages}
 \begin{{document}}
-Before. \input{{leaderboard}} After Table~\ref{{tab:ptbxl-superclass-macro-auroc-linear-vgg16-1d}}.
+Before. \input{{leaderboard}}
+After Table~\ref{{tab:ptb-xl-superclasses-ptbxl-superclass-macro-auroc-linear-vgg16-1d}}.
 \end{{document}}"""
     text = typeset(paper, leaderboard=to_latex(board))
     if text:
@@ -56,6 +57,7 @@ def test_average_ranks_have_a_table(board: Leaderboard, typeset: Callable[..., s
     text = to_latex(board.model_copy(update={"ranks": (ranks,)}))
     assert r"x\_1 & 1.00 \\" in text
     assert "further apart than 1.39" in text
+    assert "So few comparisons" in text
     typeset(text)
 
 
@@ -108,6 +110,46 @@ def test_a_long_table_is_split_between_pages(board: Leaderboard, typeset: Callab
     if pages:
         assert "Part 3 of 3." in pages
         assert pages.replace("_", "").count("method") == 60
+
+
+def test_two_reports_in_one_paper_have_labels_of_their_own(
+    board: Leaderboard, typeset: Callable[..., str]
+):
+    texts = [to_latex(board.model_copy(update={"suite": name})) for name in ("Ours", "theirs")]
+    labels = [set(re.findall(r"\\label\{(.*)\}", text)) for text in texts]
+    assert not labels[0] & labels[1]
+    paper = r"\documentclass{article}\begin{document}\input{ours}\input{theirs}\end{document}"
+    typeset(paper, ours=texts[0], theirs=texts[1])
+
+
+def test_a_table_of_many_columns_fits_into_an_article(
+    board: Leaderboard, typeset: Callable[..., str]
+):
+    """With four label fractions and factors at three; `typeset` fails for what is too wide."""
+    own = [row for row in board.rows if (row.task, row.metric) == ("superclass", "auroc")]
+    more = [r.model_copy(update={"label_fraction": 0.3}) for r in own if r.label_fraction == 0.1]
+    factors = [f for f in board.label_factors if f.task == "superclass"]
+    factors += [
+        f.model_copy(update={"label_fraction": 0.3}) for f in factors if f.label_fraction == 0.1
+    ]
+    wide = board.model_copy(update={"rows": (*own, *more), "label_factors": tuple(factors)})
+    text = typeset(
+        r"\documentclass{article}\begin{document}\input{wide}\end{document}", wide=to_latex(wide)
+    )
+    if text:
+        assert text.count("30%") == 1  # of the scores; the factors there have no room
+        assert "label factor" in text
+
+
+def test_a_caption_explains_what_is_there_and_no_more(board: Leaderboard):
+    both = to_latex(board)
+    assert "for supervised its training from scratch" in both
+    alone = [row for row in board.rows if (row.method, row.metric) == ("lcd", "auroc")]
+    alone = [row.model_copy(update={"tied_with": ()}) for row in alone]
+    text = to_latex(board.model_copy(update={"rows": tuple(alone), "label_factors": ()}))
+    for sign in (r"\dagger", "Bold", "from scratch", "italics", "abel factor"):
+        assert sign in both
+        assert sign not in text
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,16 @@ def test_every_figure_is_there_as_svg_and_pdf(files: dict[str, bytes]):
     assert set(files) == {f"{name}.{kind}" for name in names for kind in ("svg", "pdf")}
 
 
+@pytest.mark.parametrize(("n", "said"), [(6, False), (5, False), (4, True), (3, True)])
+def test_ranks_of_few_comparisons_say_so(
+    sample_board: Callable[..., Leaderboard], n: int, said: bool
+):
+    ranks = RANKS.model_copy(update={"comparisons": RANKS.comparisons[:n]})
+    found = paper_figures(sample_board(rows=()).model_copy(update={"ranks": (ranks,)}))
+    shown = " ".join(texts(found["average-ranks-vgg16-1d-linear-100.svg"]))
+    assert (f"only {n} comparisons" in shown) is said
+
+
 def test_label_factors_are_drawn_where_there_are_any(board: Leaderboard):
     rows = tuple(row for row in board.rows if row.task == "superclass")
     found = paper_figures(board.model_copy(update={"rows": rows}))

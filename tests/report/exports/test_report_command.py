@@ -43,8 +43,28 @@ def test_one_format_alone(out: Path, tmp_path: Path):
         f"figures/d-t-e-linear-{name}.{kind}"
         for name in ("classes", "label-efficiency", "score-against-time")
         for kind in ("pdf", "svg")
-    ] + ["leaderboard.tex"]  # fmt: skip
+    ] + ["figures/figures.json", "leaderboard.tex"]  # fmt: skip
     assert str(tmp_path / "own" / files[0]) in said.replace("\n", "")
+
+
+def test_figures_of_an_earlier_report_are_replaced_and_nothing_else(runs: Any, tmp_path: Path):
+    folder = tmp_path / "own" / "figures"
+    outs = [runs.write({"lcd": [runs.noisy(2, 1)]}, name, dataset=name) for name in ("one", "two")]
+    report(outs[0], "-f", "figures", "-o", folder.parent)
+    before = {path.name for path in folder.iterdir()} - {"figures.json"}
+    assert {name.partition("-")[0] for name in before} == {"one"}
+    own = folder / "one-drawn-by-hand.svg"
+    own.write_text("mine")
+    outside = tmp_path / "own" / "kept.svg"
+    outside.write_text("mine")
+    # Not even a list that was tampered with leads elsewhere.
+    names = [*json.loads((folder / "figures.json").read_text()), "../kept.svg", str(outside), 3]
+    (folder / "figures.json").write_text(json.dumps(names))
+    report(outs[1], "-f", "figures", "-o", folder.parent)
+    after = {path.name for path in folder.iterdir()} - {"figures.json"}
+    assert after - {own.name} == {name.replace("one-", "two-", 1) for name in before}
+    assert own.read_text() == outside.read_text() == "mine"
+    assert set(json.loads((folder / "figures.json").read_text())) == after - {own.name}
 
 
 def test_percentages_in_text_and_fractions_for_programs(out: Path, tmp_path: Path):

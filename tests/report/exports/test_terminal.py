@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lcd_plugin.cli.tables import print_board
+from lcd_plugin.report.exports.tables import not_beating_random
 from lcd_plugin.report.model import Leaderboard, Row
 from lcd_plugin.report.options import Scores
 
@@ -144,6 +145,73 @@ def test_ties_and_baselines_are_marked(
         mark = "*" if row is best else "~" if row.method in best.tied_with else " "
         assert f"{row.mean:.3f}{mark} " in line
         assert line.split()[0] == f"{row.rank}" + "=" * bool(row.tied_with)
+
+
+def printed(board: Leaderboard, capsys: pytest.CaptureFixture[str]) -> str:
+    print_board(board)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_legend_is_of_what_is_shown(
+    board: Leaderboard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "120")
+    said = printed(board, capsys)
+    signs = [
+        "* best", "~ cannot", "= cannot", "^ baseline", "Rank: 1 + the number of lines shown to be",
+        "Interval:", "Time: pretraining, for supervised training from scratch", "factor: how many",
+    ]  # fmt: skip
+    assert all(sign in said for sign in signs)
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = printed(board, capsys)
+    assert not any(sign in narrow for sign in signs[-3:])
+    assert all(sign in narrow for sign in signs[:5])
+    monkeypatch.setenv("COLUMNS", "120")
+    alone = tuple(
+        row.model_copy(update={"tied_with": ()})
+        for row in board.rows
+        if (row.method, row.metric) == ("lcd", "auroc")
+    )
+    single = printed(board.model_copy(update={"rows": alone, "label_factors": ()}), capsys)
+    assert not any(sign in single for sign in signs[:5])
+    assert "Interval:" in single
+
+
+def test_supervised_has_its_time_too(board: Leaderboard, capsys: pytest.CaptureFixture[str]):
+    print_board(board)
+    line = next(x for x in capsys.readouterr().out.splitlines() if " supervised^" in x)
+    seconds = {f"{r.pretrain_wall_s:,.1f}" for r in board.rows if r.method == "supervised"}
+    assert seconds & set(line.split())
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        (("lcd",), "lcd"),
+        (("lcd", "byol"), "byol, lcd"),
+        (("lcd", "byol", "vicreg", "supervised"), "all but simclr"),
+        (("lcd", "byol", "vicreg"), "all but supervised and simclr"),
+        (("lcd", "byol", "vicreg", "simclr", "supervised"), "all 5 lines beside it"),
+        ((), ""),
+    ],
+)
+def test_what_does_not_beat_random_is_said_in_few_names(
+    board: Leaderboard, behind: tuple[str, ...], said: str
+):
+    rows = [
+        row.model_copy(
+            update={"beats_random": None if row.kind == "random" else row.method not in behind}
+        )
+        for row in board.rows
+        if (row.task, row.metric) == ("superclass", "auroc")
+    ]
+    found = not_beating_random(rows)
+    order = [row.method for row in rows if row.label_fraction == 1.0]
+    order.sort(key=lambda m: -next(r.mean for r in rows if (r.method, r.label_fraction) == (m, 1)))
+    names = [name for name in re.findall(r"[a-z]+", said) if name in order]
+    assert sorted(re.findall("[a-z0-9]+", found)) == sorted(re.findall("[a-z0-9]+", said))
+    shown = [name for name in re.findall(r"[a-z]+", found) if name in order]
+    assert shown == sorted(names, key=order.index)
 
 
 def test_percentages_as_asked_for(board: Leaderboard, capsys: pytest.CaptureFixture[str]):

@@ -197,7 +197,10 @@ def test_hostile_text_is_inert_everywhere(sample_board: Builder) -> None:
     assert "alert(1)" in page.text
     looks = assign_looks(rows, hostile.curves)
     same = [row for row in rows if row.metric == "auroc"]
-    for figure in (efficiency_figure(same, looks), cost_figure(same, looks)):
+    for figure in (
+        efficiency_figure(same, series_of(same, looks)),
+        cost_figure(same, series_of(same, looks)),
+    ):
         assert "alert(1)" in "".join(ElementTree.fromstring(figure).itertext())
     for panel in training_panels(hostile.curves, looks):
         ElementTree.fromstring(panel.figure)
@@ -207,13 +210,13 @@ def test_figures_are_well_formed_and_hold_every_number(sample_board: Builder) ->
     board = sample_board()
     looks = assign_looks(board.rows, board.curves)
     rows = primary(board)
-    drawn = ElementTree.fromstring(efficiency_figure(rows, looks))
+    drawn = ElementTree.fromstring(efficiency_figure(rows, series_of(rows, looks)))
     tips = [title.text or "" for title in drawn.iter("title")]
     assert len(tips) == len(rows)
     for row in rows:
         assert any(t.startswith(f"{row.method}: {row.mean:.3f} ") for t in tips)
     top = [row for row in rows if row.label_fraction == 1]
-    cost = ElementTree.fromstring(cost_figure(top, looks))
+    cost = ElementTree.fromstring(cost_figure(top, series_of(top, looks)))
     assert len(list(cost.iter("title"))) == len(top)
     for figure in (drawn, cost):
         for node in figure.iter("circle"):
@@ -229,7 +232,7 @@ def test_figures_are_well_formed_and_hold_every_number(sample_board: Builder) ->
 def test_labels_of_equal_scores_do_not_collide(sample_board: Builder) -> None:
     rows = [row.model_copy(update={"mean": 0.9}) for row in primary(sample_board())]
     looks = assign_looks(rows)
-    drawn = ElementTree.fromstring(efficiency_figure(rows, looks))
+    drawn = ElementTree.fromstring(efficiency_figure(rows, series_of(rows, looks)))
     heights = sorted(
         float(node.attrib["y"]) for node in drawn.iter("text") if node.attrib["class"] == "name"
     )
@@ -263,7 +266,7 @@ def test_pareto_front_against_brute_force() -> None:
 def test_front_in_the_page_is_that_of_the_means(sample_board: Builder) -> None:
     # supervised costs less than every pretraining and scores most; random costs nothing.
     text = Page(render_page(sample_board())).text
-    table = text[text.index("and cost, ptbxl · superclass, vgg16_1d") :]
+    table = text[text.index("and cost with all labels, ptbxl · superclass, vgg16_1d") :]
     front = re.findall(r"(\w+) [\d.]+ (?:s|min) \S+ [\d.]+ \[[^]]*\] (yes|no)", table)[:6]
     assert {name for name, on in front if on == "yes"} == {"supervised", "random"}
     assert len(front) == 6
@@ -272,12 +275,12 @@ def test_front_in_the_page_is_that_of_the_means(sample_board: Builder) -> None:
 def test_time_axis_has_a_slot_for_no_time_when_it_is_logarithmic(sample_board: Builder) -> None:
     rows = [row for row in primary(sample_board()) if row.label_fraction == 1]
     looks = assign_looks(rows)
-    assert "&lt; 1 s" not in cost_figure(rows, looks)
+    assert "&lt; 1 s" not in cost_figure(rows, series_of(rows, looks))
     wide = [
         row.model_copy(update={"pretrain_wall_s": 50_000.0}) if row.method == "lcd" else row
         for row in rows
     ]
-    drawn = cost_figure(wide, looks)
+    drawn = cost_figure(wide, series_of(wide, looks))
     assert "&lt; 1 s" in drawn
     assert "log scale" in drawn
 
@@ -286,7 +289,7 @@ def test_summary_says_ties_and_differences(sample_board: Builder) -> None:
     text = said(sample_board())
     assert "supervised has the highest macro AUROC, 0.921 [" in text
     assert "but cannot be told apart from lcd." in text
-    assert "lcd beats the untrained encoder of random (0.836) by 0.076." in text
+    assert "lcd beats the untrained encoder random (0.836) by 0.076." in text
     assert "vicreg is not shown to beat random." in text
     assert "With 1% of the labels (171 records) lcd is ahead at 0.842" in text
     assert "0.744 for random and 0.731 for supervised." in text
@@ -305,8 +308,8 @@ def test_summary_says_when_pretraining_bought_nothing(sample_board: Builder) -> 
     board = change(sample_board(), lambda r: r.method in {"vicreg", "random"})
     text = said(board)
     assert (
-        "vicreg is not shown to beat random (0.836): the difference of +0.002 cannot be told"
-        in text
+        "vicreg is not shown to beat the untrained encoder random (0.836): "
+        "the difference is +0.002." in text
     )
     assert "vicreg beats" not in text
     assert "not shown to beat random" in Page(render_page(board)).text
@@ -384,7 +387,8 @@ def test_two_machines_are_not_compared_in_time(sample_board: Builder) -> None:
     assert "times cannot be compared" in page.text
     assert "told apart from, took" not in page.text
     costs = [a["aria-label"] or "" for a in page.all("svg") if "wall-time" in str(a)]
-    assert any("for byol." in label for label in costs)
+    assert any("for supervised, lcd, simclr" in label for label in costs)
+    assert not any("for byol." in label for label in costs)  # alone there, with nothing beside it
     assert not any("byol" in label and "lcd" in label for label in costs)
     assert "2 machines" not in Page(render_page(sample_board())).text
 
@@ -526,7 +530,7 @@ def test_page_tells_pretraining_datasets_apart(sample_board: Builder) -> None:
     assert "random baseline calibrated on ptbxl" in text
     assert "tied with lcd (pretrained on ptbxl)" in text
     assert "supervised (" not in text.replace("supervised (from scratch", "")
-    assert "lcd (pretrained on ptbxl) beats the untrained encoder of random (calibrated" in text
+    assert "lcd (pretrained on ptbxl) beats the untrained encoder random (calibrated" in text
     entries = entries_of(board)
     gains = {(e.row.method, e.row.pretrain_dataset): e.over_random for e in entries[:11]}
     # Each over the random encoder of its own records: the same gain, though scores differ.
@@ -541,15 +545,15 @@ def test_figures_draw_a_line_for_each_pretraining_dataset(sample_board: Builder)
     ptbxl, mimic = (series[Place("lcd", "", source)].look for source in ("ptbxl", "mimic"))
     assert ptbxl.css == mimic.css
     assert ptbxl.shape != mimic.shape
-    drawn = ElementTree.fromstring(efficiency_figure(rows, looks))
+    drawn = ElementTree.fromstring(efficiency_figure(rows, series_of(rows, looks)))
     tips = [title.text or "" for title in drawn.iter("title")]
     assert len(tips) == len(rows) == 33
     assert sum(t.startswith("lcd (pretrained on mimic): ") for t in tips) == 3
     # One machine's or one fraction's rows are called as in the whole comparison.
     few = [row for row in rows if row.pretrain_dataset == "ptbxl" and row.label_fraction == 1]
-    cost = cost_figure(few, looks, rows)
+    cost = cost_figure(few, series_of(rows, looks))
     assert "lcd (pretrained on ptbxl): " in cost
-    assert "lcd: " in cost_figure(few, looks)
+    assert "lcd: " in cost_figure(few, series_of(few, looks))
 
 
 def test_one_foreign_pretraining_dataset_is_told(sample_board: Builder) -> None:

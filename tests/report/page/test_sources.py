@@ -135,7 +135,7 @@ def test_facts_say_who_is_ahead_and_whether_it_is_real(sample_board: Builder) ->
     told = {key: (fact.value.striptags(), fact.note.striptags()) for key, fact in facts.items()}
     assert told["highest"] == ("supervised", "0.921 [0.902, 0.938], a baseline")
     assert told["real"] == ("Tied with 1 of 5", "2,158 test records, 3 seeds, \u00b1 0.004")
-    assert told["random"] == ("+0.076", "a difference at p < 0.05")
+    assert told["random"] == ("+0.076", "shown to beat it")
     assert told["supervised"] == ("\u22120.009", "cannot be told apart")
     assert told["cost"] == ("25.2 min a seed", "1,130 records/s")
     alone = [r.model_copy(update={"tied_with": (), "n_seeds": 1}) for r in board.rows]
