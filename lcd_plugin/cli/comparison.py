@@ -25,8 +25,9 @@ from lcd_plugin.report.compare.model import (
 )
 from lcd_plugin.report.differences import value_text
 from lcd_plugin.report.figures import words
-from lcd_plugin.report.model import METRIC_TITLES, UnfinishedCell
+from lcd_plugin.report.model import METRIC_TITLES
 from lcd_plugin.report.plain_text import one_line
+from lcd_plugin.report.run_record import UnfinishedCell
 
 PIPED = 100  # columns where there is no terminal to ask
 NAMED = 5  # of a list, before the rest is only counted

@@ -100,7 +100,9 @@ def _copies(filled: pd.DataFrame) -> pd.Series[str]:
     """
     records = filled.drop_duplicates("record").sort_values(
         # Without a record a column of texts stays one, and has no negative.
-        "split", key=lambda split: -split.map(SPLITS.index).astype(int), kind="stable"
+        "split",
+        key=lambda split: -split.map(SPLITS.index).astype(int),
+        kind="stable",
     )
     first = records.drop_duplicates("content").set_index("content")["record"]
     kept = records["content"].map(first)

@@ -23,7 +23,6 @@ from lcd_plugin.report.gaps import (
     without_newer,
 )
 from lcd_plugin.report.merging import are_equal, conflict_reason, merge_notes
-from lcd_plugin.report.model import Curve, UnfinishedCell
 from lcd_plugin.report.read_cells import (
     KnownArrays,
     OtherSchemaError,
@@ -35,6 +34,7 @@ from lcd_plugin.report.read_cells import (
 )
 from lcd_plugin.report.read_folders import Kind, OutFolder, left_out_notes, open_folders
 from lcd_plugin.report.recipe_names import RecipeNames
+from lcd_plugin.report.run_record import Curve, UnfinishedCell
 from lcd_plugin.report.same_cell import contradictions, pretraining_contradiction
 from lcd_plugin.report.versions import Subject, behind, newest_versions
 

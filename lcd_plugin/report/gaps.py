@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lcd_plugin.bench.saved_plan import SavedCell
 from lcd_plugin.counted import counted
-from lcd_plugin.report.model import UnfinishedCell
+from lcd_plugin.report.run_record import UnfinishedCell
 
 if TYPE_CHECKING:
     from lcd_plugin.report.collect import Scored

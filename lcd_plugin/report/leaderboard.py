@@ -18,10 +18,11 @@ from lcd_plugin.report.contenders import Contender, best_first, contender
 from lcd_plugin.report.duels import Duel, Standing, all_duels, standings
 from lcd_plugin.report.figures import series_names
 from lcd_plugin.report.label_factors import label_factors
-from lcd_plugin.report.model import DataSummary, Leaderboard, Pair, Place, Row, RunSource
+from lcd_plugin.report.model import Leaderboard, Pair, Place, Row
 from lcd_plugin.report.notes import class_notes, machine_notes, seed_notes
 from lcd_plugin.report.rank_summary import rank_summaries
 from lcd_plugin.report.rows import make_row
+from lcd_plugin.report.run_record import DataSummary, RunSource
 from lcd_plugin.report.speed import machines_of, speed_curves
 from lcd_plugin.timing import now
 

@@ -11,7 +11,8 @@ from lcd_plugin.report.collect import Scored
 from lcd_plugin.report.comparisons import Table, fraction_of, label_seed_of, settings_behind
 from lcd_plugin.report.contenders import Contender
 from lcd_plugin.report.differences import differing, flatten, value_text
-from lcd_plugin.report.model import DataSummary, Place, Row
+from lcd_plugin.report.model import Place, Row
+from lcd_plugin.report.run_record import DataSummary
 
 # Settings that a note on lines of one method names.
 SETTINGS = 4

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from lcd_plugin.bench.saved_plan import PLAN, SavedCell, SavedPlan, read_plan
 from lcd_plugin.counted import counted
 from lcd_plugin.errors import DataError
-from lcd_plugin.report.model import DataSummary, Row, UnfinishedCell
+from lcd_plugin.report.model import Row
 from lcd_plugin.report.read_cells import OtherSchemaError, UnreadableError, read_identity
+from lcd_plugin.report.run_record import DataSummary, UnfinishedCell
 from lcd_plugin.report.versions import Subject, behind
 
 Kind: TypeAlias = Literal["pretrain", "evaluate"]

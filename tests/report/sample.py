@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from lcd_plugin.report.model import Curve, DataSummary, Leaderboard, Row, UnfinishedCell
+from lcd_plugin.report.model import Leaderboard, Row
+from lcd_plugin.report.run_record import Curve, DataSummary, UnfinishedCell
 
 FRACTIONS = {0.01: 171, 0.1: 1711, 1.0: 17111}
 METRICS = {"auroc": 0.0, "auprc": -0.13, "f1": -0.19, "balanced_accuracy": -0.16}

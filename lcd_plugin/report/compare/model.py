@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lcd_plugin.report.model import Document, UnfinishedCell
+from lcd_plugin.report.document import Document
+from lcd_plugin.report.run_record import UnfinishedCell
 
 Verdict = Literal["better", "worse", "cannot be told apart", "same", "not tested"]
 Doubt = Literal["", "no seed in common", "fewer than 3 seeds", "within seeds"]

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from lcd_plugin.report.figures import svg
 from lcd_plugin.report.figures.looks import Look
-from lcd_plugin.report.model import Curve
+from lcd_plugin.report.run_record import Curve
 
 WIDTH, HEIGHT = 250.0, 214.0
 LOSS, SPREAD = (26.0, 98.0), (126.0, 190.0)  # top and bottom of the two plots

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lcd_plugin.report.figures.items import merit
-from lcd_plugin.report.model import METRIC_TITLES, Curve, Place, Row
+from lcd_plugin.report.model import METRIC_TITLES, Place, Row
+from lcd_plugin.report.run_record import Curve
 
 N_COLOURS = 8
 # Of more than MANY lines only the LEADING best and the baselines are drawn in full.

@@ -29,7 +29,7 @@ from lcd_plugin.report.figures import (
     words,
 )
 from lcd_plugin.report.figures.svg import clean
-from lcd_plugin.report.model import Curve, Leaderboard, Pair, Place, Row
+from lcd_plugin.report.model import Leaderboard, Pair, Place, Row
 from lcd_plugin.report.page.groups import Comparison, comparisons, key_of
 from lcd_plugin.report.page.labels import FactorView, factor_views
 from lcd_plugin.report.page.names import isolated, listed
@@ -39,6 +39,7 @@ from lcd_plugin.report.page.speed import SpeedView, speed_views
 from lcd_plugin.report.page.summary import summarise
 from lcd_plugin.report.page.table import common_source, make_blocks, make_facets
 from lcd_plugin.report.page.times import CostView, PhasesView, cost_view, phases_views
+from lcd_plugin.report.run_record import Curve
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from lcd_plugin.counted import counted
 from lcd_plugin.report.figures import Series
-from lcd_plugin.report.model import Leaderboard, Place, Row, UnfinishedCell
+from lcd_plugin.report.model import Leaderboard, Place, Row
 from lcd_plugin.report.page.groups import Comparison, Key, key_of
+from lcd_plugin.report.run_record import UnfinishedCell
 
 # status -> (how a count of it reads, heading, what it means), the most urgent first
 STATUSES: dict[str, tuple[str, str, str]] = {

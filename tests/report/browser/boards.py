@@ -6,17 +6,8 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lcd_plugin.report.model import (
-    AverageRanks,
-    Curve,
-    LabelFactor,
-    Leaderboard,
-    Pair,
-    Row,
-    RunSource,
-    SpeedCurve,
-    UnfinishedCell,
-)
+from lcd_plugin.report.model import AverageRanks, LabelFactor, Leaderboard, Pair, Row, SpeedCurve
+from lcd_plugin.report.run_record import Curve, RunSource, UnfinishedCell
 
 PHASES = {"load": 0.01, "calibrate": 0.06, "steps": 0.9, "monitor": 0.02, "checkpoint": 0.01}
 STATUSES = ("failed", "missing", "missing", "unreadable", "stale", "conflict")

@@ -40,7 +40,7 @@ def test_the_page_has_every_section(open_page: Open) -> None:
     wanted += ["Recipes", "Data", "Notes", "Provenance"]
     assert page.locator("h2").all_inner_texts() == wanted
     notice = page.locator(".notice").first.inner_text()
-    assert "1 failed, 1 in conflict, 1 unreadable, 1 stale and 2 missing cells" in notice
+    assert "1 failed, 1 in conflict, 1 unreadable, 1 stale and 2 missing." in notice
     page.locator("nav a", has_text="Unfinished").click()
     assert page.locator("#unfinished h3").count() == 5
     assert page.locator("h4", has_text="Wall-time by phase").count() == 2

@@ -19,8 +19,9 @@ from markdown_it.token import Token
 
 from lcd_plugin.cli.tables import print_board
 from lcd_plugin.report.exports import to_csv, to_json, to_latex, to_markdown
-from lcd_plugin.report.model import AverageRanks, Leaderboard, UnfinishedCell
+from lcd_plugin.report.model import AverageRanks, Leaderboard
 from lcd_plugin.report.options import Format
+from lcd_plugin.report.run_record import UnfinishedCell
 from lcd_plugin.report.write import write_report
 
 HOSTILE = {

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from lcd_plugin.report.figures import assign_looks, class_table, cost_figure, series_of
-from lcd_plugin.report.model import AverageRanks, Leaderboard, Pair, Row, UnfinishedCell
+from lcd_plugin.report.model import AverageRanks, Leaderboard, Pair, Row
 from lcd_plugin.report.page import render_page
 from lcd_plugin.report.page.groups import Comparison, comparisons
 from lcd_plugin.report.page.summary import summarise
 from lcd_plugin.report.page.table import make_blocks
+from lcd_plugin.report.run_record import UnfinishedCell
 
 Builder = Callable[..., Leaderboard]
 

@@ -6,13 +6,14 @@ from xml.etree import ElementTree
 import pytest
 
 from lcd_plugin.report.figures import PhaseLine, assign_looks, phases_figure, series_of
-from lcd_plugin.report.model import Leaderboard, Row, RunSource, UnfinishedCell
+from lcd_plugin.report.model import Leaderboard, Row
 from lcd_plugin.report.page import render_page
 from lcd_plugin.report.page.groups import comparisons
 from lcd_plugin.report.page.names import told_in_short
 from lcd_plugin.report.page.sources import file_key, gap_groups, result_files
 from lcd_plugin.report.page.summary import summarise
 from lcd_plugin.report.page.times import phases_views
+from lcd_plugin.report.run_record import RunSource, UnfinishedCell
 
 Builder = Callable[..., Leaderboard]
 
@@ -71,7 +72,7 @@ def test_thousands_of_missing_cells_tell_their_reason_once(sample_board: Builder
     ]
     source = render_page(sample_board(unfinished=tuple(cells)))
     assert source.count("not computed yet") == 1
-    assert "2,000 missing</bdi> cells." in source
+    assert "2,000 missing</bdi>." in source
 
 
 def test_runs_are_in_the_provenance(sample_board: Builder) -> None:
