@@ -33,23 +33,20 @@ class Shot:
 
     Attributes:
         name: of its file.
-        width, height: of the window, and of the picture unless `part` is given, in CSS pixels.
+        width, height: of the window and the picture, in CSS pixels.
         scheme: `light` or `dark`.
-        part: CSS selector of the only thing in the picture; "" for the top of the page.
     """
 
     name: str
     width: int
     height: int
     scheme: str = "light"
-    part: str = ""
 
 
 SHOTS = (
     Shot("report", 1200, 2010),
     Shot("report-dark", 1200, 2010, "dark"),
     Shot("report-phone", 360, 1400),
-    Shot("leaderboard", 1200, 1400, part="#leaderboard"),
 )
 
 
@@ -84,10 +81,7 @@ def take(browser: Any, page_file: Path, folder: Path) -> list[Path]:
         page = browser.new_page(viewport=size, color_scheme=shot.scheme, device_scale_factor=1)
         page.goto(page_file.as_uri())
         path = folder / f"{shot.name}.png"
-        if shot.part:
-            page.locator(shot.part).screenshot(path=path)
-        else:
-            page.screenshot(path=path)
+        page.screenshot(path=path)
         page.close()
         written.append(path)
     return written
