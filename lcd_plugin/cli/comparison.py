@@ -126,7 +126,8 @@ def _print_summary(comparison: RunComparison, printer: _Printer) -> None:
         printer.say(
             f"{tied}Verdicts (5 % level): paired permutation test over patients, corrected "
             "after Holm over all lines of a metric; it holds the trained encoders and label "
-            "subsets as they are. Intervals: paired bootstrap over patients. Seed SD: of the "
+            "subsets as they are. Intervals: paired bootstrap over patients, not corrected, so the "
+            "two can disagree. Seed SD: of the "
             "difference.",
             "dim",
         )

@@ -97,7 +97,15 @@ def explain_command(
     captum()  # before a training of minutes
     add_plugin_files(plugin_files)
     wish = Wish(
-        encoders, dataset, task, label_fraction, seed, scratch, assignments or (), device.value
+        encoders,
+        dataset,
+        task,
+        class_name,
+        label_fraction,
+        seed,
+        scratch,
+        assignments or (),
+        device.value,
     )
     with own_stdout(), preparing() as progress:
         quiet_fabric()
@@ -137,12 +145,13 @@ def _choose(
 ) -> tuple[Subject, str]:
     """The record, and the class whose score is explained."""
     from lcd_plugin.errors import ConfigError
-    from lcd_plugin.explain.explanation import check_class, probabilities
+    from lcd_plugin.explain.explanation import probabilities
+    from lcd_plugin.explain.model_file import check_class
     from lcd_plugin.explain.subject import is_file, subject_of_dataset, subject_of_file
 
     if class_name is not None:
         for model in models:
-            check_class(model, class_name)
+            check_class(class_name, model.header.task)
     if record is not None and is_file(record):
         subject = subject_of_file(record, *((data.store, data.task) if data else ()))
     elif data is not None:

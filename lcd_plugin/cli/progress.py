@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lcd_plugin.counted import counted
+
 
 @contextmanager
 def preparing(doing: str = "preparing") -> Iterator[Callable[[str, int, int], None]]:
@@ -30,7 +32,7 @@ def preparing(doing: str = "preparing") -> Iterator[Callable[[str, int, int], No
             if name not in tasks:
                 tasks[name] = bars.add_task(f"{doing} {name}", total=total)
                 if not console.is_terminal:
-                    console.print(f"{doing} {total} records of {name}", markup=False)
+                    console.print(f"{doing} {counted(total, 'record')} of {name}", markup=False)
             bars.update(tasks[name], completed=done)  # type: ignore[arg-type]
 
         yield progress

@@ -68,6 +68,8 @@ def load_encoder(path: str | Path) -> RecordEncoder:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}.") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"{path} cannot be read as an encoder file: {error}") from error
     try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lcd_plugin.errors import ConfigError, suggest
 from lcd_plugin.explain.attribution import (
     Attribution,
     integrated_gradients,
@@ -16,6 +15,7 @@ from lcd_plugin.explain.attribution import (
     smoothed,
 )
 from lcd_plugin.explain.deletion import Deletion, deletion_curve
+from lcd_plugin.explain.model_file import check_class
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def explain_record(
         ConfigError: the model does not know the class, or Captum is not installed.
         DataError: the record cannot be brought to what the model reads.
     """
-    check_class(model, class_name)
+    check_class(class_name, model.header.task)
     data, signal = model.header.data, subject.shown(model.header.data)
     column = model.header.task.classes.index(class_name)
     attribution = integrated_gradients(model.model, signal, column)
@@ -104,13 +104,3 @@ def probabilities(model: FineTuned, signal: NDArray[np.float32]) -> dict[str, fl
     task = model.header.task
     found = scores.softmax(dim=0) if task.kind == "single-label" else scores.sigmoid()
     return dict(zip(task.classes, found.tolist(), strict=True))
-
-
-def check_class(model: FineTuned, class_name: str) -> None:
-    """Raise ConfigError if a model does not know a class."""
-    task = model.header.task
-    if class_name not in task.classes:
-        raise ConfigError(
-            f"The task '{task.name}' of '{model.header.name}' has no class '{class_name}'"
-            f"{suggest(class_name, task.classes)}"
-        )

@@ -72,8 +72,8 @@ def deletion_text(explanation: Explanation, which: int) -> str:
     found = explanation.deletions[which]
     return (
         f"without the {100 * found.share:.0f} % of the time that speaks most for "
-        f"{explanation.class_name} the score falls by {found.fall:z.2f}, elsewhere by "
-        f"{found.random_fall:z.2f} ± {found.random_std:.2f}"
+        f"{explanation.class_name} the score changes by {-found.fall:+z.2f}, elsewhere by "
+        f"{-found.random_fall:+z.2f} ± {found.random_std:.2f}"
     )
 
 

@@ -19,11 +19,12 @@ from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import TaskEntry
 from lcd_plugin.encoders import create_encoder, read_leads
 from lcd_plugin.encoders.weights import Header
-from lcd_plugin.errors import ConfigError, DataError, PluginError
+from lcd_plugin.errors import ConfigError, DataError, PluginError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lcd_plugin.data.cohort import Task
     from lcd_plugin.encoders import RecordEncoder
 
 KEY = "lcd-classifier"
@@ -159,6 +160,8 @@ def _read(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safe_open(str(path), framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}.") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"{path} cannot be read as weights: {error}") from error
 
@@ -174,3 +177,11 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 def _hashes(rows: Tensor) -> frozenset[str]:
     return frozenset(row.tobytes().hex() for row in rows.numpy())
+
+
+def check_class(class_name: str, task: Task | TaskEntry) -> None:
+    """Raise ConfigError if a task has no such class."""
+    if class_name not in task.classes:
+        raise ConfigError(
+            f"The task '{task.name}' has no class '{class_name}'{suggest(class_name, task.classes)}"
+        )

@@ -12,7 +12,13 @@ from lcd_plugin.bench.datasets import Progress, chosen_tasks, open_store
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.explain.as_trained import NOTED, suite_as_trained
 from lcd_plugin.explain.fine_tuning import Recipe, Start, fine_tune
-from lcd_plugin.explain.model_file import FineTuned, encoder_header, is_model, load_model
+from lcd_plugin.explain.model_file import (
+    FineTuned,
+    check_class,
+    encoder_header,
+    is_model,
+    load_model,
+)
 from lcd_plugin.pretrain.device import choose_device, choose_precision
 
 if TYPE_CHECKING:
@@ -47,6 +53,7 @@ class Wish:
         files: encoder files, which are fine-tuned, and model files, which are taken as they are.
         dataset: `NAME` or `NAME=FOLDER`; None will do where all files are models.
         task: of the dataset; None is that of the first model, or the dataset's main task.
+        class_name: whose score is to be explained; None is decided later.
         label_fraction: share of the labelled training records.
         seed: of label subset, weights and order.
         scratch: also train the first encoder from scratch.
@@ -57,6 +64,7 @@ class Wish:
     files: Sequence[Path]
     dataset: str | None = None
     task: str | None = None
+    class_name: str | None = None
     label_fraction: float = 0.1
     seed: int = 0
     scratch: bool = False
@@ -92,6 +100,10 @@ def make_models(
         )
     wish = _with_task(wish, list(kept.values()))
     data = {path: _data_for(path, kept.get(path), wish, preparing) for path in wish.files}
+    # Before a training of minutes.
+    for labelled in filter(None, data.values()):
+        if wish.class_name is not None:
+            check_class(wish.class_name, labelled.task)
     starts = [(path, Start.pretrained(path)) for path in fresh]
     if wish.scratch:
         first = starts[0][1]

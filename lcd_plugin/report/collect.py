@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lcd_plugin.bench.results import SCHEMA, EvaluateResult, PretrainResult
+from lcd_plugin.bench.results import SCHEMA, EvaluateResult, PretrainResult, key_of
 from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan
 from lcd_plugin.report.comparisons import recipe_settings_of, training_of
 from lcd_plugin.report.folders import named_folders
@@ -268,6 +268,8 @@ def _curves(
             yield Curve(
                 method=cell.method,
                 recipe=cell.recipe,
+                out=out,
+                settings=key_of({**result.identity, "seed": None})[:8],
                 encoder=cell.encoder,
                 dataset=cell.dataset,
                 seed=cell.seed,

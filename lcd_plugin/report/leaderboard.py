@@ -19,7 +19,7 @@ from lcd_plugin.report.duels import Duel, Standing, all_duels, standings
 from lcd_plugin.report.figures import series_names
 from lcd_plugin.report.label_factors import label_factors
 from lcd_plugin.report.model import Leaderboard, Pair, Place, Row
-from lcd_plugin.report.notes import class_notes, machine_notes, seed_notes
+from lcd_plugin.report.notes import class_notes, machine_notes, seed_notes, table_notes
 from lcd_plugin.report.rank_summary import rank_summaries
 from lcd_plugin.report.rows import make_row
 from lcd_plugin.report.run_record import DataSummary, RunSource
@@ -34,7 +34,8 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         DataError: a folder holds no run.
     """
     collected = collect(outs)
-    judged = _judge(make_tables(collected.scored))
+    tables = make_tables(collected.scored)
+    judged = _judge(tables)
     rows = [row for table in judged for row in table.rows]
     data = _data(collected)
     return Leaderboard(
@@ -53,6 +54,7 @@ def build_leaderboard(outs: list[Path]) -> Leaderboard:
         curves=tuple(collected.curves),
         notes=(
             *collected.notes,
+            *table_notes(tables),
             *class_notes(rows, data),
             *seed_notes([named for j in judged for named in j.named_contenders]),
             *machine_notes(rows),

@@ -92,6 +92,10 @@ def _open(name: str, path: Path) -> OutFolder | str:
 
 
 def _no_run(path: Path) -> DataError:
+    if not path.exists():
+        return DataError(f"There is no folder {path}.")
+    if path.is_file():
+        return DataError(f"{path} is a file; give the folder of `lcd-bench run` that it is from.")
     return DataError(f"{path} holds no results of `lcd-bench run`; is that the right folder?")
 
 

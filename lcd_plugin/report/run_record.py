@@ -69,10 +69,17 @@ class RunSource(Document):
 
 
 class Curve(Document):
-    """Training history of one pretraining."""
+    """Training history of one pretraining.
+
+    Attributes:
+        out: name of its output folder.
+        settings: hash of all that is behind it but the seed.
+    """
 
     method: str
     recipe: str = ""
+    out: str = ""
+    settings: str = ""
     encoder: str
     dataset: str
     seed: int

@@ -95,7 +95,7 @@ def test_wrong_words_on_the_command_line(
     out = runs.write({"lcd": [runs.noisy(1, 1)]})
     wrong = lcd_bench("compare", out, tmp_path / "nowhere", "--fail-if-worse", "0.1")
     assert wrong.exit_code == 5
-    assert "holds no results" in wrong.stderr
+    assert "There is no folder" in wrong.stderr
     assert lcd_bench("compare", out, out, "--fail-if-worse", "-1").exit_code == 2
     assert lcd_bench("compare", out, out, "--metric", "loss").exit_code == 2
     assert lcd_bench("compare", out).exit_code == 2

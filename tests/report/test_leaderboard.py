@@ -14,9 +14,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from lcd_plugin.cli.tables import print_board
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.exports import to_csv, to_markdown
-from lcd_plugin.report.figures import assign_looks, series_of
+from lcd_plugin.report.figures import assign_looks, series_of, training_panels
 from lcd_plugin.report.leaderboard import build_leaderboard
 from lcd_plugin.report.model import Leaderboard, Place, Row
+from lcd_plugin.report.page import render_page
 
 
 def rows_of(board: Leaderboard, metric: str = "auroc") -> dict[str, Row]:
@@ -575,9 +576,17 @@ def test_a_plan_from_before_recipes_is_still_read(runs: Any):
 def test_one_method_under_two_settings_is_not_averaged(runs: Any):
     first = runs.write({"lcd": [runs.noisy(1, 1)]}, "a", gamma=0.005)
     second = runs.write({"lcd": [runs.noisy(3, 2)]}, "b", gamma=0.5)
-    rows = [row for row in build_leaderboard([first, second]).rows if row.metric == "auroc"]
+    board = build_leaderboard([first, second])
+    rows = [row for row in board.rows if row.metric == "auroc"]
     assert len({row.method for row in rows}) == 2
     assert all(row.method.startswith("lcd@") and row.n_seeds == 1 for row in rows)
+    [note] = [note for note in board.notes if "under different settings" in note]
+    assert "gamma (0.005, 0.5)" in note or "gamma (0.5, 0.005)" in note
+    assert all(row.method in note for row in rows)
+    panels = training_panels(board.curves, assign_looks(board.rows, board.curves))
+    assert {panel.name for panel in panels} == {"lcd (a)", "lcd (b)"}
+    assert all(len(panel.curves) == 1 for panel in panels)
+    assert "1 pretraining method " in " ".join(render_page(board).split())
 
 
 def test_a_setting_has_one_name_at_all_label_fractions(runs: Any):

@@ -41,19 +41,24 @@ class TrainingPanel:
 
 
 def training_panels(curves: Sequence[Curve], looks: Mapping[str, Look]) -> list[TrainingPanel]:
-    """Draws the pretrainings of one dataset and encoder, one panel a method and recipe.
+    """Draws the pretrainings of one dataset and encoder, one panel a method, recipe and settings.
 
     Losses of different methods are different quantities, so each panel has a loss axis of its
     own; the spread of the features is one quantity, and its axis is shared.
     """
-    lines = dict.fromkeys((curve.method, curve.recipe) for curve in curves)
-    several = len({recipe for _, recipe in lines}) > 1
+    lines = dict.fromkeys((curve.method, curve.recipe, curve.settings) for curve in curves)
+    several = len({recipe for _, recipe, _ in lines}) > 1
     spreads = [v for curve in curves for v in curve.embedding_std if math.isfinite(v)]
     top = max(spreads, default=0.0) * 1.1 or 1.0
     panels = []
-    for method, recipe in lines:
-        name = f"{method} ({recipe})" if several and recipe else method
-        own = tuple(c for c in curves if (c.method, c.recipe) == (method, recipe))
+    for method, recipe, settings in lines:
+        own = tuple(
+            c for c in curves if (c.method, c.recipe, c.settings) == (method, recipe, settings)
+        )
+        said = [recipe] if several and recipe else []
+        if sum(line[:2] == (method, recipe) for line in lines) > 1:
+            said += dict.fromkeys(curve.out for curve in own)  # where the settings are from
+        name = f"{method} ({', '.join(said)})" if said else method
         figure = _panel(name, own, looks[method], top)
         panels.append(TrainingPanel(method, name, figure, _nothing(own), own, _warning(own)))
     return panels

@@ -103,8 +103,8 @@ def render_page(board: Leaderboard) -> str:
         ranks=ranks_views(board.ranks, groups, [view.series for view in views]),
         training=_training(board.curves, looks),
         machines=list(dict.fromkeys(row.machine for row in board.rows)),
-        methods=list(dict.fromkeys(row.method for row in board.rows if row.kind == "pretraining")),
-        baselines=sorted({row.method for row in board.rows if row.kind != "pretraining"}),
+        methods=_names(board.rows, pretraining=True),
+        baselines=_names(board.rows, pretraining=False),
         several_leads=len({row.leads for row in board.rows}) > 1,
         any_rare=any(
             row.rare_classes and math.isfinite(row.mean_without_rare) for row in board.rows
@@ -115,6 +115,14 @@ def render_page(board: Leaderboard) -> str:
         source=common_source(groups),
         tests=test_records(board),
     )
+
+
+def _names(rows: Sequence[Row], *, pretraining: bool) -> list[str]:
+    """Methods or baselines; one under several settings, `name@settings`, counts once."""
+    own = [
+        row.method.partition("@")[0] for row in rows if (row.kind == "pretraining") == pretraining
+    ]
+    return list(dict.fromkeys(own))
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
