@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 
 from lcd_plugin.data.cohort import SPLITS
 from lcd_plugin.data.store import TaskEntry
@@ -17,8 +16,7 @@ from lcd_plugin.encoders import load_encoder
 from lcd_plugin.evaluate.label_subsets import label_subset
 from lcd_plugin.evaluate.metrics import macro, per_class
 from lcd_plugin.evaluate.protocols.base import Part, Subset, Work
-from lcd_plugin.evaluate.protocols.finetune import PROTOCOL, _parameters
-from lcd_plugin.evaluate.training import Budget, EncoderClassifier, train_and_score
+from lcd_plugin.evaluate.protocols.finetune import PROTOCOL, train_on
 from lcd_plugin.explain.model_file import (
     FineTuned,
     ModelHeader,
@@ -114,7 +112,8 @@ def fine_tune(start: Start, recipe: Recipe) -> FineTuned:
         train.targets[train.first], recipe.label_fraction, recipe.seed, recipe.task.classes
     )
     work = _work(start, recipe, parts, train.windows_of(labelled))
-    model, prediction = _train(work, settings)
+    prediction, trained = train_on(work, work.subsets[0], settings)
+    model = as_classifier(trained.encoder, trained.classifier)
     training = {
         "protocol": PROTOCOL.name,
         "protocol_version": PROTOCOL.version,
@@ -160,28 +159,6 @@ def _header(start: Start, recipe: Recipe, training: dict[str, Any]) -> ModelHead
         task=TaskEntry(name=task.name, classes=task.classes, kind=task.kind),
         training=training,
     )
-
-
-def _train(work: Work, settings: FinetuneSettings) -> tuple[nn.Module, Prediction]:
-    """The protocol `finetune` on one subset, with the model that it throws away."""
-    made: list[EncoderClassifier] = []
-
-    def start() -> tuple[nn.Module, torch.optim.Optimizer]:
-        model = EncoderClassifier(work).to(work.device)
-        made.append(model)
-        optimiser = torch.optim.AdamW(
-            _parameters(model, settings),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        return model, optimiser
-
-    budget = Budget(
-        settings.epochs, len(work.train.targets), settings.batch_size, settings.patience
-    )
-    prediction = train_and_score(work, work.subsets[0], start, budget, work.precision)
-    return as_classifier(made[0].encoder, made[0].classifier), prediction
 
 
 def _auroc(test: Labels, prediction: Prediction) -> float | None:

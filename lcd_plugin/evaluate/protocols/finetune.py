@@ -10,7 +10,7 @@ from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined]
 from torch import nn
 
 from lcd_plugin.errors import ConfigError
-from lcd_plugin.evaluate.protocols.base import Prediction, Protocol, Work
+from lcd_plugin.evaluate.protocols.base import Prediction, Protocol, Subset, Work
 from lcd_plugin.evaluate.training import Budget, EncoderClassifier, train_and_score
 
 if TYPE_CHECKING:
@@ -27,12 +27,19 @@ def predict(work: Work, settings: FinetuneSettings) -> Iterator[Prediction]:
         ConfigError: `layer_decay` is below 1 and the encoder does not say what its layers are.
         FloatingPointError: the validation loss is no longer finite.
     """
-    budget = Budget(
-        settings.epochs, len(work.train.targets), settings.batch_size, settings.patience
-    )
+    for subset in work.subsets:
+        yield train_on(work, subset, settings)[0]
+
+
+def train_on(
+    work: Work, subset: Subset, settings: FinetuneSettings
+) -> tuple[Prediction, EncoderClassifier]:
+    """The prediction of one subset, and the model that made it."""
+    made: list[EncoderClassifier] = []
 
     def start() -> tuple[nn.Module, torch.optim.Optimizer]:
         model = EncoderClassifier(work).to(work.device)
+        made.append(model)
         optimiser = torch.optim.AdamW(
             _parameters(model, settings),
             lr=settings.learning_rate,
@@ -41,8 +48,11 @@ def predict(work: Work, settings: FinetuneSettings) -> Iterator[Prediction]:
         )
         return model, optimiser
 
-    for subset in work.subsets:
-        yield train_and_score(work, subset, start, budget, work.precision)
+    budget = Budget(
+        settings.epochs, len(work.train.targets), settings.batch_size, settings.patience
+    )
+    prediction = train_and_score(work, subset, start, budget, work.precision)
+    return prediction, made[0]
 
 
 def _parameters(model: EncoderClassifier, settings: FinetuneSettings) -> list[dict[str, Any]]:
