@@ -1,14 +1,26 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all, and read only if they are files of a sane size."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
+from io import BufferedReader
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all (temporary name, fsync, rename)."""
+    try:
+        _write_whole(path, content)
+    except FileNotFoundError:
+        # Another process has cleared away the folder while it was empty, or what it took for the
+        # temporary file of a dead one.
+        _write_whole(path, content)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
@@ -22,3 +34,41 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """The bytes of a file that anybody may have written.
+
+    Args:
+        path: where it is.
+        most: bytes that it may have; real ones are far below.
+
+    Raises:
+        OSError: it cannot be read, is no file (a folder, a pipe, a device) or has more bytes;
+            `strerror` says which.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            reason = f"it has {size:,} bytes, and at most {most:,} are read"
+            raise OSError(errno.EFBIG, reason, str(path))
+        # No more than was looked at: it may grow meanwhile.
+        return file.read(size)
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open what anybody may have put there for reading, if it is a file.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe or a device, which has no end.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe that nobody writes to would last for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

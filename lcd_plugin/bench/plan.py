@@ -119,12 +119,12 @@ def _cells(
     for source in data.sources:
         names = tuple(data.targets) if suite.pretrain_datasets else (source,)
         for encoder in encoders:
+            maker = CellMaker(suite, recipe, encoder, trained)
             for seed in suite.seeds:
-                maker = CellMaker(suite, recipe, encoder, seed, trained)
                 for method in methods.values():
-                    cell = maker.pretraining(method, data.stores[source])
+                    cell = maker.pretraining(method, data.stores[source], seed)
                     if cell is not None:
                         yield cell
                     for target in (data.targets[name] for name in names):
-                        yield from maker.snapshots(method, target, cell, shares)
-                        yield from maker.evaluations(method, target, cell)
+                        yield from maker.snapshots(method, target, seed, cell, shares)
+                        yield from maker.evaluations(method, target, seed, cell)

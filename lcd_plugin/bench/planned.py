@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
@@ -48,7 +49,7 @@ class Target:
     fractions: dict[str, tuple[float, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PretrainCell:
     """One pretraining: a method on a dataset with an encoder and a seed, under a recipe."""
 
@@ -70,11 +71,14 @@ class PretrainCell:
         return f"pretrain {self.method}{under} on {self.dataset}, {self.encoder}, seed {self.seed}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EvaluateCell:
     """One score: an encoder on a task under a protocol with some of the labels.
 
+    There can be very many of them, so that what they have in common is kept once.
+
     Attributes:
+        common: of its identity, what all cells of its group share.
         recipe: of the suite; "" where it has none.
         dataset: the dataset that is scored.
         protocol: the suite's protocol, or one of `SCRATCH` for the supervised baseline.
@@ -88,7 +92,7 @@ class EvaluateCell:
         pretrain_dataset: the dataset of that pretraining; None for `scratch`.
     """
 
-    identity: dict[str, Any]
+    common: dict[str, Any]
     recipe: str
     method: str
     encoder: str
@@ -106,6 +110,11 @@ class EvaluateCell:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", key_of(self.identity))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that can change its numbers."""
+        return self.common | {"label_fraction": self.label_fraction, "label_seed": self.label_seed}
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -135,27 +144,26 @@ class EvaluateCell:
 
 @dataclass(frozen=True)
 class CellMaker:
-    """Makes the cells of one recipe, encoder and seed.
+    """Makes the cells of one recipe and encoder.
 
     Attributes:
         suite: what was asked for, as the recipe has it.
         recipe: its name; "" without one.
-        encoder, seed: of all cells; the encoder as the suite names it.
+        encoder: of all cells, as the suite names it.
         trained: what changes the numbers of a training on this machine.
     """
 
     suite: Suite
     recipe: str
     encoder: str
-    seed: int
     trained: dict[str, str]
 
-    def pretraining(self, method: PlannedMethod, store: Store) -> PretrainCell | None:
+    def pretraining(self, method: PlannedMethod, store: Store, seed: int) -> PretrainCell | None:
         """The pretraining of a method on a dataset; None for a supervised baseline."""
         if method.spec.kind == "supervised":
             return None
         suite = self.suite
-        identity = self._base_identity(store) | {
+        identity = self._base_identity(store, seed) | {
             "kind": "pretrain",
             "method": method.spec.name,
             "method_version": method.spec.version,
@@ -177,16 +185,17 @@ class CellMaker:
                 # They change no number, but a result without their files has nothing to score.
                 identity["snapshots"] = list(suite.snapshots)
         name, dataset = method.spec.name, store.manifest.dataset
-        return PretrainCell(identity, self.recipe, name, self.encoder, dataset, self.seed)
+        return PretrainCell(identity, self.recipe, name, self.encoder, dataset, seed)
 
     def evaluations(
-        self, method: PlannedMethod, target: Target, pretraining: PretrainCell | None
-    ) -> list[EvaluateCell]:
+        self, method: PlannedMethod, target: Target, seed: int, pretraining: PretrainCell | None
+    ) -> Iterator[EvaluateCell]:
         """The scores of a method on a dataset, those that differ in labels only side by side.
 
         Args:
             method: the method.
             target: what it is scored on.
+            seed: of the pretraining, or of training from scratch.
             pretraining: where the encoder comes from; None for a supervised baseline.
         """
         protocols: tuple[str, ...] = self.suite.protocols
@@ -194,61 +203,67 @@ class CellMaker:
             # Beside the paper's protocols stands training from scratch with the paper's settings.
             paper = [p.endswith("-paper") for p in protocols]
             protocols = ("scratch",) * (not all(paper)) + ("scratch-paper",) * any(paper)
-        return [
-            self._evaluation(method, target.store, task, protocol, leads, labels, pretraining)
-            for task in target.tasks
-            for protocol in protocols
-            for leads in self.suite.lead_subsets
-            for labels in self._labels(protocol, target.fractions[task.name])
-        ]
+        for task in target.tasks:
+            for protocol in protocols:
+                labels = self._labels(protocol, target.fractions[task.name], seed)
+                for leads in self.suite.lead_subsets:
+                    yield from self._group(
+                        method, target.store, task, protocol, leads, labels, seed, pretraining
+                    )
 
     def snapshots(
         self,
         method: PlannedMethod,
         target: Target,
+        seed: int,
         pretraining: PretrainCell | None,
         shares: Iterable[float],
-    ) -> list[EvaluateCell]:
+    ) -> Iterator[EvaluateCell]:
         """Scores of the encoder under way: the first probe of the suite, with most labels."""
         probes = [p for p in self.suite.protocols if not PROTOCOLS[p].trains_encoder]
         if pretraining is None or method.spec.kind != "pretraining" or not probes:
-            return []
+            return
         task, leads = target.tasks[0], self.suite.lead_subsets[0]
-        labels = self._labels(probes[0], target.fractions[task.name][-1:])[0]
-        return [
-            self._evaluation(
-                method, target.store, task, probes[0], leads, labels, pretraining, share
+        labels = self._labels(probes[0], target.fractions[task.name][-1:], seed)[:1]
+        for share in shares:
+            yield from self._group(
+                method, target.store, task, probes[0], leads, labels, seed, pretraining, share
             )
-            for share in shares
-        ]
 
-    def _labels(self, protocol: str, fractions: tuple[float, ...]) -> list[tuple[float, int]]:
+    def _labels(
+        self, protocol: str, fractions: tuple[float, ...], seed: int
+    ) -> list[tuple[float, int]]:
         """Fractions with the seeds of their subsets."""
-        seeds = self.suite.label_seeds or (self.seed,)
+        seeds = self.suite.label_seeds or (seed,)
         if protocol_of(protocol, self.suite)[0].trains_encoder:
-            seeds = self._own_label_seeds(seeds)
+            seeds = self._own_label_seeds(seeds, seed)
         # All labels are the same records under every seed.
-        return [(f, seed) for f in fractions for seed in (seeds if f < 1 else seeds[:1])]
+        return [(f, own) for f in fractions for own in (seeds if f < 1 else seeds[:1])]
 
-    def _own_label_seeds(self, labels: tuple[int, ...]) -> tuple[int, ...]:
-        """Label seeds for trainings under this seed, dealt out so that each is used by one."""
-        ours = self.suite.seeds
-        turns = range(max(len(ours), len(labels)))
-        return tuple(labels[i % len(labels)] for i in turns if ours[i % len(ours)] == self.seed)
+    def _own_label_seeds(self, labels: tuple[int, ...], seed: int) -> tuple[int, ...]:
+        """Label seeds for trainings under a seed, dealt out so that each is used by one."""
+        turns = range(self._turns[seed], max(len(self._turns), len(labels)), len(self._turns))
+        return tuple(labels[turn % len(labels)] for turn in turns)
 
-    def _evaluation(
+    @cached_property
+    def _turns(self) -> dict[int, int]:
+        """Places of the seeds."""
+        return {seed: place for place, seed in enumerate(self.suite.seeds)}
+
+    def _group(
         self,
         method: PlannedMethod,
         store: Store,
         task: Task,
         protocol: str,
         leads: str,
-        labels: tuple[float, int],
+        labels: Iterable[tuple[float, int]],
+        seed: int,
         pretraining: PretrainCell | None,
         snapshot: float | None = None,
-    ) -> EvaluateCell:
-        fraction, label_seed = labels
-        identity = self._base_identity(store) | {
+    ) -> Iterator[EvaluateCell]:
+        """Cells that differ in their labels only."""
+        common = self._base_identity(store, seed) | {
             # The pretraining's key stands for its dataset too. The classes that are scored follow
             # from the task and the data.
             "kind": "evaluate",
@@ -257,30 +272,37 @@ class CellMaker:
             **_foreign_code("method", METHODS.origin(method.spec.name)),
             "pretrain_key": pretraining.key if pretraining else None,
             "task": task.name,
-            "label_fraction": fraction,
-            "label_seed": label_seed,
             **({"leads": leads} if leads != ALL_LEADS else {}),
             **({"snapshot": snapshot} if snapshot is not None else {}),
             **self._protocol_identity(protocol),
         }
-        return EvaluateCell(
-            identity=identity,
-            recipe=self.recipe,
-            method=method.spec.name,
-            encoder=self.encoder,
-            dataset=store.manifest.dataset,
-            task=task.name,
-            protocol=protocol,
-            leads=leads,
-            label_fraction=fraction,
-            label_seed=label_seed,
-            seed=self.seed,
-            snapshot=snapshot,
-            pretrain_key=pretraining.key if pretraining else None,
-            pretrain_dataset=pretraining.dataset if pretraining else None,
-        )
+        for label_fraction, label_seed in labels:
+            yield EvaluateCell(
+                common=common,
+                recipe=self.recipe,
+                method=method.spec.name,
+                encoder=self.encoder,
+                dataset=store.manifest.dataset,
+                task=task.name,
+                protocol=protocol,
+                leads=leads,
+                label_fraction=label_fraction,
+                label_seed=label_seed,
+                seed=seed,
+                snapshot=snapshot,
+                pretrain_key=pretraining.key if pretraining else None,
+                pretrain_dataset=pretraining.dataset if pretraining else None,
+            )
 
-    def _base_identity(self, store: Store) -> dict[str, Any]:
+    def _base_identity(self, store: Store, seed: int) -> dict[str, Any]:
+        return self._encoder_identity | {
+            "dataset": store.manifest.dataset,
+            "data": store.manifest.fingerprint,
+            "seed": seed,
+        }
+
+    @cached_property
+    def _encoder_identity(self) -> dict[str, Any]:
         encoder = self.suite.encoder(self.encoder)
         return {
             "schema": SCHEMA,
@@ -289,9 +311,6 @@ class CellMaker:
             "encoder_version": ENCODERS.spec(encoder.name).version,
             "encoder_settings": encoder.settings,
             **_foreign_code("encoder", ENCODERS.origin(encoder.name)),
-            "dataset": store.manifest.dataset,
-            "data": store.manifest.fingerprint,
-            "seed": self.seed,
         }
 
     def _protocol_identity(self, name: str) -> dict[str, Any]:

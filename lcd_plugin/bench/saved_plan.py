@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import to_json
 
-from lcd_plugin.files import write_whole
+from lcd_plugin.bench.results import Key
+from lcd_plugin.files import read_limited, write_whole
 from lcd_plugin.timing import now
 
 if TYPE_CHECKING:  # plans are made with torch, which reading them does not need
     from lcd_plugin.bench.plan import Plan
 
 PLAN = "plan.json"
+# Bytes of a plan that are read; one of 100,000 cells has some tens of millions.
+MOST_OF_PLAN = 2**30
 
 
-class SavedCell(BaseModel):
-    """A planned cell.
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class SavedCell:
+    """A planned cell; no model, since there can be very many of them.
 
     Attributes:
         kind: its method's.
@@ -32,9 +40,7 @@ class SavedCell(BaseModel):
             finished one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str
+    key: Key
     title: str
     method: str
     kind: str
@@ -44,7 +50,7 @@ class SavedCell(BaseModel):
     task: str | None = None
     protocol: str | None = None
     label_fraction: float | None = None
-    pretrain_key: str | None = None
+    pretrain_key: Key | None = None
     pretrain_dataset: str | None = None
     recipe: str = ""
     leads: str = "all"
@@ -73,31 +79,35 @@ class SavedPlan(BaseModel):
             suite=plan.suite.name,
             created=now(),
             protocols=plan.suite.protocols,
-            pretrain=tuple(_saved(cell, plan) for cell in plan.pretrain),
-            evaluate=tuple(_saved(cell, plan) for cell in plan.evaluate),
+            pretrain=_saved(plan.pretrain, plan),
+            evaluate=_saved(plan.evaluate, plan),
             unavailable=plan.unavailable,
             recipes=plan.suite.recipes,
             data=tuple(data),
         )
 
 
-def _saved(cell: Any, plan: Plan) -> SavedCell:
-    names = set(SavedCell.model_fields) - {"title", "kind"}
-    return SavedCell(
-        title=cell.title,
-        kind=plan.setups[cell.recipe].methods[cell.method].spec.kind,
-        **{name: getattr(cell, name) for name in names if hasattr(cell, name)},
+def _saved(cells: Sequence[Any], plan: Plan) -> tuple[SavedCell, ...]:
+    own = {field.name for field in fields(SavedCell)}
+    same = [field.name for field in fields(cells[0]) if field.name in own] if cells else []
+    return tuple(
+        SavedCell(
+            title=cell.title,
+            kind=plan.setups[cell.recipe].methods[cell.method].spec.kind,
+            **{name: getattr(cell, name) for name in same},
+        )
+        for cell in cells
     )
 
 
 def save_plan(out: Path, plan: SavedPlan) -> None:
     """Write the plan beside the results."""
-    write_whole(out / PLAN, plan.model_dump_json(indent=1).encode())
+    write_whole(out / PLAN, to_json(plan, indent=1))
 
 
 def read_plan(out: Path) -> SavedPlan | None:
     """The plan of an output folder, or None if there is none that can be read."""
     try:
-        return SavedPlan.model_validate_json((out / PLAN).read_bytes())
+        return SavedPlan.model_validate_json(read_limited(out / PLAN, MOST_OF_PLAN))
     except (OSError, ValidationError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lcd_plugin.bench.saved_plan import SavedCell
 
@@ -34,7 +34,7 @@ class RecipeNames:
     def named(self, settings: str, cell: SavedCell) -> SavedCell:
         """The cell under the one recipe that its settings go by."""
         recipe = self._one(settings)
-        return cell if recipe == cell.recipe else cell.model_copy(update={"recipe": recipe})
+        return cell if recipe == cell.recipe else replace(cell, recipe=recipe)
 
     def _one(self, settings: str) -> str:
         """The first by the alphabet, whichever folder comes first; any says more than none."""
