@@ -40,6 +40,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_workers() -> Iterator[None]:
+    """Hundreds of tests run small comparisons; those that are about workers ask for some."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LCD_BENCH_JOBS", "0")
+    yield
+    patch.undo()
+
+
 @pytest.fixture
 def write_record() -> Callable[..., None]:
     """Write a WFDB record of noise; signals in mV, shape (time, leads)."""

@@ -60,5 +60,5 @@ def as_value(text: str) -> Any:
     """A value as TOML has it; what is none there is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a number of thousands of digits is no value either
         return text.strip()

@@ -11,6 +11,7 @@ import torch
 
 from lcd_plugin.errors import LcdBenchError
 from lcd_plugin.plugins.complaint import complaint, last_calls, named
+from lcd_plugin.plugins.offers import is_worker
 
 T = TypeVar("T")
 
@@ -44,9 +45,10 @@ def attempt(work: Callable[[], T]) -> T:
     try:
         with own_state():
             return work()
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # SystemExit, or a cancellation, of one cell is no other's
+        # In a worker it is the cell's own: those of the user go to the run.
+        if isinstance(error, KeyboardInterrupt) and not is_worker():
+            raise
         raise AttemptError(error) from error
 
 

@@ -25,7 +25,7 @@ from lcd_plugin.files import write_whole
 from lcd_plugin.methods.add_ons import build_method
 from lcd_plugin.methods.base import Method, MethodConfig
 from lcd_plugin.pretrain.engine import pretrain
-from lcd_plugin.pretrain.job import EpochDone, PretrainOutcome, Snapshot
+from lcd_plugin.pretrain.job import PretrainOutcome, Report, Snapshot, Stop
 from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.snapshots import snapshot_epochs
 
@@ -39,7 +39,8 @@ def compute_pretraining(
     plan: Plan,
     device: torch.device,
     folder: Path,
-    report: Callable[[EpochDone], None],
+    report: Report,
+    stop: Stop,
 ) -> tuple[PretrainResult, dict[str, bytes]]:
     """Train the method of a cell.
 
@@ -49,6 +50,7 @@ def compute_pretraining(
         device: where to train.
         folder: of the cell; checkpoints and snapshots are written there on the way.
         report: called after each epoch.
+        stop: whether to write a checkpoint and end.
 
     Returns:
         The result and its files by name.
@@ -80,6 +82,7 @@ def compute_pretraining(
         progress=report,
         snapshots=suite.snapshots,
         keep=keep,
+        stop=stop,
     )
     kept = _kept(folder, suite.snapshots, suite.pretrain.epochs) if trained else {}
     files = {ENCODER: encoder_file(outcome.encoder), "history.csv": _csv(outcome.history)}

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, machine, git state, command line, time."""
+"""Where a number comes from: versions, machine, git state, command line, environment, time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lcd_plugin.bench.secrets import without_secrets
 from lcd_plugin.plugins import Registry
 from lcd_plugin.pretrain.device import processor
 
@@ -20,6 +21,18 @@ PACKAGES = (
     "lcd-plugin", "torch", "lightly", "timm", "pytorch-lightning", "scikit-learn", "scipy",
     "numpy", "pandas", "wfdb",
 )  # fmt: skip
+# Variables that change numbers or speed, and nothing else of the environment: results travel.
+VARIABLES = (
+    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "OMP_DYNAMIC",
+    "GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "KMP_BLOCKTIME",
+    "MKL_NUM_THREADS", "MKL_DYNAMIC", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS",
+    "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "PYTHONHASHSEED",
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "TORCH_DETERMINISTIC",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "TORCH_COMPILE_DISABLE",
+)  # fmt: skip
+LONGEST_VALUE = 200
 
 
 def provenance(device: torch.device, threads: int) -> dict[str, Any]:
@@ -30,7 +43,10 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "machine": machine(device, threads),
         "git": _git_state(),
         # Where the program lies is nobody's business.
-        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "argv": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
+        "environment": {
+            name: os.environ[name][:LONGEST_VALUE] for name in VARIABLES if name in os.environ
+        },
     }
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lcd_plugin.bench.encoder_choice import EncoderChoice, as_value, encoder_choice
 from lcd_plugin.bench.names import check_names
 from lcd_plugin.bench.recipes import CHANGEABLE, choose, overridden
+from lcd_plugin.bench.secrets import refuse_secrets
 from lcd_plugin.data.leads import LEAD_SUBSETS, canonical_lead
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.errors import ConfigError, suggest
@@ -24,11 +25,16 @@ from lcd_plugin.evaluate.settings import (
     LinearPaperSettings,
     LinearSettings,
 )
+from lcd_plugin.files import read_limited
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
 Protocol = Literal["linear", "linear-paper", "attentive", "knn", "finetune", "finetune-paper"]
 ALL_LEADS = "all"
+# Bytes of a suite's file, tables in tables, entries of a list and recipes; real ones are far below.
+MOST_OF_SUITE, DEEPEST, MOST_ENTRIES, MOST_RECIPES = 2**18, 32, 10_000, 100
+MOST_POINTS = 256
+LONGEST_SHOWN = 200
 
 
 class Suite(BaseModel):
@@ -126,6 +132,8 @@ class Suite(BaseModel):
     )  # fmt: skip
     @classmethod
     def _no_repeats(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(values) > MOST_ENTRIES:
+            raise ValueError(f"there may be {MOST_ENTRIES:,} entries, got {len(values):,}")
         return tuple(dict.fromkeys(values))
 
     @field_validator("label_fractions")
@@ -140,6 +148,8 @@ class Suite(BaseModel):
     def _not_negative(cls, values: tuple[int, ...]) -> tuple[int, ...]:
         if values and min(values) < 0:
             raise ValueError("seeds must not be negative")
+        if values and max(values) >= 2**63:
+            raise ValueError("seeds must be below 2**63")
         return values
 
     @field_validator("label_counts")
@@ -165,6 +175,8 @@ class Suite(BaseModel):
     @field_validator("recipes")
     @classmethod
     def _changeable(cls, recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if len(recipes) > MOST_RECIPES:
+            raise ValueError(f"there may be {MOST_RECIPES} recipes, got {len(recipes):,}")
         for name, changes in recipes.items():
             for key in changes:
                 if key not in CHANGEABLE:
@@ -218,6 +230,10 @@ def load_suite(
         suite = Suite.model_validate(document)
     except ValidationError as error:
         raise ConfigError(explain(error, Suite)) from error
+    refuse_secrets(suite.settings, "settings")
+    refuse_secrets(suite.recipes, "recipes")
+    for encoder in suite.encoders:
+        refuse_secrets(suite.encoder(encoder).settings, encoder.partition(":")[0])
     check_names(suite)
     for recipe in suite.recipes:
         check_names(suite.under(recipe))
@@ -227,12 +243,43 @@ def load_suite(
 def _read(name: str) -> dict[str, Any]:
     bundled = bundled_suites()
     path = bundled.get(name) or Path(name)
-    if not path.is_file():
-        raise ConfigError(f"There is no suite '{name}'{suggest(name, bundled)}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return read_document(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise ConfigError(f"There is no suite '{name}'{suggest(name, bundled)}") from None
+    except OSError as error:
+        raise ConfigError(f"The suite {path} cannot be read: {error.strerror}.") from error
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What a suite's file says, as it is written there.
+
+    Raises:
+        ConfigError: it is not TOML, or no suite is nested as deeply.
+        OSError: it cannot be read, or is too large.
+    """
+    content = read_limited(path, MOST_OF_SUITE)
+    try:
+        text = content.decode("utf-8")
+        # The parser takes the square of a dotted key's length.
+        if any(part.count(".") > MOST_POINTS for part in re.split("[=\n]", text)):
+            raise RecursionError
+        document = tomllib.loads(text)
+        _check_depth(document)
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply for a suite.") from None
+    except ValueError as error:  # also of numbers with thousands of digits, and of names
         raise ConfigError(f"{path} is not TOML: {error}.") from error
+    return document
+
+
+def _check_depth(value: Any, left: int = DEEPEST) -> None:
+    """Raise RecursionError where tables and lists are nested more than any setting needs."""
+    if not left:
+        raise RecursionError
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_depth(inner, left - 1)
 
 
 def _assignment(text: str) -> tuple[list[str], Any]:
@@ -273,8 +320,19 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
         return f"Unknown key '{where}'{suggest(location[-1], _fields(model, location[:-1]))}"
     message = re.sub(r"^(Value|Assertion) error, ", "", first["msg"])
     message = message.replace("Input should be", "must be")
-    given = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
+    given = (
+        "" if first["type"] in ("missing", "value_error") else f" (got {_shown(first['input'])})"
+    )
     return f"{where}: {message}{given}."
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return "what is too long to show"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _fields(model: type[BaseModel], location: list[str]) -> list[str]:

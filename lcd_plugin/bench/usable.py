@@ -32,7 +32,7 @@ def usable_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], Unavailable]
     methods: dict[str, PlannedMethod] = {}
     unavailable: Unavailable = {}
     for name in suite.methods:
-        plan = _own_method if METHODS.origin(name).own else _foreign_method
+        plan = planned_method if METHODS.origin(name).own else _foreign_method
         try:
             methods[name] = plan(name, suite)
         except PluginError as error:
@@ -42,7 +42,13 @@ def usable_methods(suite: Suite) -> tuple[dict[str, PlannedMethod], Unavailable]
     return methods, unavailable
 
 
-def _own_method(name: str, suite: Suite) -> PlannedMethod:
+def planned_method(name: str, suite: Suite) -> PlannedMethod:
+    """A method with the settings that a suite has for it.
+
+    Raises:
+        ConfigError: the settings are impossible.
+        PluginError: it cannot be loaded, or is no method.
+    """
     method_class = _method_class(name)
     given = suite.settings.get(name, {})
     try:
@@ -74,7 +80,7 @@ def _foreign_method(name: str, suite: Suite) -> PlannedMethod:
 
 def _checked(name: str, suite: Suite, title: str) -> PlannedMethod:
     """A method that will take part, as far as can be known beforehand."""
-    planned = _own_method(name, suite)
+    planned = planned_method(name, suite)
     planned.config.model_dump(mode="json")  # as results have it
     letters = letters_of(views_of(planned.method_class, planned.config))
     n_leads = len(suite.data.leads)

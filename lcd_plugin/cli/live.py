@@ -16,11 +16,12 @@ from rich.text import Text
 from lcd_plugin.cli.time_left import RunClock
 
 if TYPE_CHECKING:
-    from lcd_plugin.bench.runner import Cell, CellEvent
+    from lcd_plugin.bench.events import Cell, CellEvent
     from lcd_plugin.pretrain.job import EpochDone
 
 # Without a terminal a pretraining under way is told of no more often than this, in seconds.
 QUIET = 60.0
+MARKS = {"failed": "FAILED ", "retry": "NOT YET ", "elsewhere": "ELSEWHERE "}
 
 
 @contextmanager
@@ -64,9 +65,9 @@ def _plain(console: Console, clock: RunClock) -> Callable[[CellEvent], None]:
 
 
 def _tell_end(console: Console, clock: RunClock, event: CellEvent) -> None:
-    """A line that stays for every cell that was computed."""
-    if event.status in ("done", "failed"):
-        mark = "" if event.status == "done" else "FAILED "
+    """A line that stays for every cell that was computed, or not."""
+    if event.status in ("done", "elsewhere", "failed", "retry"):
+        mark = MARKS.get(event.status, "")
         count = f"[{clock.n_ended}/{clock.total}]"
         _print(console, f"{count} {mark}{event.cell.title}: {event.message}")
 
@@ -76,7 +77,7 @@ def _print(console: Console, line: str) -> None:
 
 
 class _Picture:
-    """The state of a run in two lines that fit any width."""
+    """The state of a run, and a line for each cell under way, which fit any width."""
 
     def __init__(self, clock: RunClock) -> None:
         self._clock = clock
@@ -90,8 +91,8 @@ class _Picture:
         bar = ProgressBar(total=max(clock.total, 1), completed=clock.n_ended)
         first.add_row(Text(_state(clock)), bar)
         yield first
-        if clock.running is not None:
-            yield Text(_doing(clock.running, clock.epoch), no_wrap=True, overflow="ellipsis")
+        for at in list(clock.running.values()):
+            yield Text(_doing(at.cell, at.epoch), no_wrap=True, overflow="ellipsis")
 
 
 def _state(clock: RunClock) -> str:

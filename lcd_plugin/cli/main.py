@@ -10,6 +10,7 @@ from lcd_plugin import __version__
 from lcd_plugin.cli.check_plugin import check_plugin_command
 from lcd_plugin.cli.compare import compare_command
 from lcd_plugin.cli.data import data_app
+from lcd_plugin.cli.doctor import doctor_command
 from lcd_plugin.cli.embed import embed_command
 from lcd_plugin.cli.explain import explain_command
 from lcd_plugin.cli.list import list_command
@@ -17,6 +18,7 @@ from lcd_plugin.cli.new import new_dataset_command, new_method_command
 from lcd_plugin.cli.plugins import plugins_command
 from lcd_plugin.cli.report import report_command
 from lcd_plugin.cli.run import run_command
+from lcd_plugin.cli.status import status_command
 
 app = typer.Typer(
     name="lcd-bench",
@@ -45,8 +47,10 @@ def _options(
 
 
 app.command("run")(run_command)
+app.command("status")(status_command)
 app.command("report")(report_command)
 app.command("compare")(compare_command)
+app.command("doctor")(doctor_command)
 app.command("embed")(embed_command)
 app.command("explain")(explain_command)
 app.command("list")(list_command)

@@ -15,8 +15,9 @@ from lcd_plugin.cli.own_stdout import own_stdout
 from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
 if TYPE_CHECKING:
+    from lcd_plugin.bench.events import RunSummary
+    from lcd_plugin.bench.executors.choose import Workers
     from lcd_plugin.bench.plan import Plan
-    from lcd_plugin.bench.runner import Cell, RunSummary
     from lcd_plugin.bench.suite import Suite
 
 
@@ -45,6 +46,13 @@ class Precision(StrEnum):
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
+
+
+class Executor(StrEnum):
+    """Who computes the cells."""
+
+    local = "local"
+    ray = "ray"
 
 
 @command
@@ -102,8 +110,29 @@ def run_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of the results; runs/SUITE.")
     ] = None,
-    executor: Annotated[str, typer.Option(help="Who computes the cells: local.")] = "local",
-    jobs: Annotated[int, typer.Option(help="Cells at a time: 1.")] = 1,
+    executor: Annotated[
+        Executor, typer.Option(help="Who computes: workers on this machine, or a Ray cluster.")
+    ] = Executor.local,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            envvar="LCD_BENCH_JOBS",
+            help="Workers, with a cell each at a time: 1; 0 computes in this process.",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; none starts one on this machine.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds that a cell may take.")
+    ] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(metavar="GB", help="Memory that a worker may take.")
+    ] = None,
+    trackers: Annotated[
+        list[str] | None, typer.Option("--log", help="Follow it with tensorboard or mlflow.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and what is done; train nothing.")
     ] = False,
@@ -129,7 +158,6 @@ def run_command(
     """
     from lcd_plugin.bench.suite import load_suite
 
-    _only_local(executor, jobs)
     add_plugin_files(plugin_files)
     flags = _flags(
         methods=methods or None,
@@ -153,19 +181,13 @@ def run_command(
     if dry_run:
         _show_plan(plan, out, as_json)
         return
-    outcome = _compute(plan, out, device.value, retry_failed, fail_fast)
+    from lcd_plugin.bench.executors.choose import Workers
+
+    how = Workers(executor.value, jobs, address, time_limit, memory_limit)
+    outcome = _compute(plan, out, device.value, how, trackers or [], retry_failed, fail_fast)
     _show_outcome(outcome, out, as_json)
     if not outcome.complete:
         raise typer.Exit(CELLS_FAILED)
-
-
-def _only_local(executor: str, jobs: int) -> None:
-    from lcd_plugin.errors import ConfigError
-
-    if executor != "local":
-        raise ConfigError(f"There is no executor '{executor}' in this version; use local.")
-    if jobs != 1:
-        raise ConfigError(f"This version computes one cell at a time; got --jobs {jobs}, use 1.")
 
 
 def _flags(**values: Any) -> dict[str, Any]:
@@ -196,40 +218,57 @@ def _plan(suite: Suite, device: Any) -> Plan:
         return make_plan(suite, precision, chosen.type, progress)
 
 
-def _compute(plan: Plan, out: Path, device: Any, retry_failed: bool, fail_fast: bool) -> RunSummary:
+def _compute(
+    plan: Plan,
+    out: Path,
+    device: Any,
+    workers: Workers,
+    trackers: list[str],
+    retry_failed: bool,
+    fail_fast: bool,
+) -> RunSummary:
+    from lcd_plugin.bench.events import tell_all
+    from lcd_plugin.bench.executors.choose import executor_for
+    from lcd_plugin.bench.observe import tracked
     from lcd_plugin.bench.runner import Runner
     from lcd_plugin.cli.live import running
     from lcd_plugin.pretrain.device import choose_device
 
-    with own_stdout(), running([*plan.pretrain, *plan.evaluate]) as listen:
+    chosen = choose_device(device)
+    with (
+        own_stdout(),
+        tracked(trackers, out, plan.suite.name) as followers,
+        running([*plan.pretrain, *plan.evaluate]) as show,
+    ):
         runner = Runner(
             plan,
             out,
-            choose_device(device),
+            chosen,
+            executor=executor_for(plan, out, chosen, workers),
             retry_failed=retry_failed,
             fail_fast=fail_fast,
-            listen=listen,
+            listen=tell_all([show, *(follower.listen for follower in followers)]),
         )
         return runner.run()
 
 
 def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
-    from lcd_plugin.bench.runner import stored_result
+    from collections import Counter
+    from dataclasses import asdict
 
-    planned: list[Cell] = [*plan.pretrain, *plan.evaluate]
-    cells = []
-    for cell in planned:
-        result = stored_result(out, cell)
-        status = "to do" if result is None else result.status
-        cells.append({"key": cell.key, "title": cell.title, "status": status})
+    from lcd_plugin.bench.listing import listing
+
     if as_json:
+        cells = [asdict(entry) for entry in listing(plan, out)]
         document = {"schema": 1, "out": str(out), "cells": cells, "unavailable": plan.unavailable}
         typer.echo(json.dumps(document, indent=1))
         return
-    for entry in cells:
-        typer.echo(f"{entry['status']:<9} {entry['key']}  {entry['title']}")
-    done = sum(entry["status"] == "complete" for entry in cells)
-    typer.echo(f"{len(cells)} cells, {done} complete, {len(cells) - done} to do, in {out}")
+    counts: Counter[str] = Counter()
+    for entry in listing(plan, out):
+        counts[entry.status] += 1
+        typer.echo(f"{entry.status:<9} {entry.key}  {entry.title}")
+    total, done = counts.total(), counts["complete"]
+    typer.echo(f"{total} cells, {done} complete, {total - done} to do, in {out}")
 
 
 def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
@@ -252,10 +291,12 @@ def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
         }
         typer.echo(json.dumps(document, indent=1))
         return
-    if counts["cached"] and not (counts["done"] or outcome.failures):
-        say(f"Nothing to do: all {counts['cached']} cells are complete in {out}.")
+    before = counts["cached"]
+    if before and not (counts["done"] or counts["elsewhere"] or outcome.failures):
+        say(f"Nothing to do: all {before} cells are complete in {out}.")
     else:
-        say(f"{counted(counts['done'], 'cell')} computed, {counts['cached']} were complete before.")
+        other = f", {counts['elsewhere']} by other runners" if counts["elsewhere"] else ""
+        say(f"{counted(counts['done'], 'cell')} computed{other}, {before} were complete before.")
     for title, reason in outcome.failures:
         say(f"Failed: {title}: {reason}")
     if counts["failed"]:

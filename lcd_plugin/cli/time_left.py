@@ -9,12 +9,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lcd_plugin.bench.runner import Cell, CellEvent
+    from lcd_plugin.bench.events import Cell, CellEvent
     from lcd_plugin.pretrain.job import EpochDone
 
+ENDED = ("cached", "done", "elsewhere", "failed", "blocked")
 # Cells that take about as long have the same.
 Kind = tuple[str, str, str, str]
-ENDED = ("cached", "done", "failed", "blocked")
+
+
+@dataclass
+class Running:
+    """A cell that is computed now.
+
+    Attributes:
+        cell: which.
+        start: when that began, in seconds of the clock.
+        epoch: how far it is, where it is a pretraining, and when that was so.
+    """
+
+    cell: Cell
+    start: float
+    epoch: EpochDone | None = None
+    epoch_end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,19 +56,17 @@ class RunClock:
     Attributes:
         total: how many cells there are.
         ended: how many ended how.
-        running: the cell that is computed now; None in between.
-        epoch: how far it is, where it is a pretraining.
+        running: the cells that are computed now by their keys, in the order in which they began.
     """
 
     def __init__(self, cells: Sequence[Cell], now: Callable[[], float] = time.monotonic) -> None:
         self.total = len(cells)
         self.ended: Counter[str] = Counter()
-        self.running: Cell | None = None
-        self.epoch: EpochDone | None = None
+        self.running: dict[str, Running] = {}
         self._left = Counter(map(_alike, cells))
         self._seconds: dict[Kind, list[float]] = defaultdict(list)
-        self._now, self._start, self._cell_start = now, now(), now()
-        self._epoch_end = self._start
+        self._now, self._start = now, now()
+        self._most_at_once = 1
 
     @property
     def n_ended(self) -> int:
@@ -66,16 +80,21 @@ class RunClock:
 
     def listen(self, event: CellEvent) -> None:
         """Take in what happened."""
+        cell = event.cell
         if event.status == "started":
-            self.running, self.epoch, self._cell_start = event.cell, None, self._now()
-        elif event.status == "progress":
-            self.epoch, self._epoch_end = event.epoch, self._now()
+            self.running[cell.key] = Running(cell, self._now())
+            self._most_at_once = max(self._most_at_once, len(self.running))
+        elif event.status == "progress" and cell.key in self.running:
+            at = self.running[cell.key]
+            at.epoch, at.epoch_end = event.epoch, self._now()
         elif event.status in ENDED:
-            if event.status == "done" and event.cell is self.running:
-                self._seconds[_alike(event.cell)].append(self._now() - self._cell_start)
-            self._left[_alike(event.cell)] -= 1
+            began = self.running.pop(cell.key, None)
+            if event.status == "done" and began is not None:
+                self._seconds[_alike(cell)].append(self._now() - began.start)
+            self._left[_alike(cell)] -= 1
             self.ended[event.status] += 1
-            self.running = self.epoch = None
+        elif event.status in ("retry", "stopped"):
+            self.running.pop(cell.key, None)
 
     def left(self) -> TimeLeft | None:
         """The rest of the run; None where nothing is known of any of it."""
@@ -84,16 +103,19 @@ class RunClock:
         if not known:
             return None
         seconds = sum(self._left[alike] * s for alike, s in known.items())
-        if self.running is not None and (whole := known.get(_alike(self.running))) is not None:
-            seconds -= min(self._now() - self._cell_start, whole)
-        return TimeLeft(seconds, at_least=len(known) < len(expected))
+        for at in self.running.values():
+            if (whole := known.get(_alike(at.cell))) is not None:
+                seconds -= min(self._now() - at.start, whole)
+        # As many at a time as there were at most so far.
+        return TimeLeft(seconds / self._most_at_once, at_least=len(known) < len(expected))
 
     def _expected(self, alike: Kind) -> float | None:
-        """Seconds of a cell: the mean of those like it, or as the one under way promises."""
+        """Seconds of a cell: the mean of those like it, or as the ones under way promise."""
         if self._seconds[alike]:
             return sum(self._seconds[alike]) / len(self._seconds[alike])
-        if self.running is not None and self.epoch and _alike(self.running) == alike:
-            return (self._epoch_end - self._cell_start) * self.epoch.epochs / self.epoch.epoch
+        for at in self.running.values():
+            if at.epoch and _alike(at.cell) == alike:
+                return (at.epoch_end - at.start) * at.epoch.epochs / at.epoch.epoch
         return None
 
 

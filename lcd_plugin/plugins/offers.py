@@ -19,8 +19,9 @@ from lcd_plugin.plugins.specs import SPEC_TYPES, Spec
 log = logging.getLogger(__name__)
 
 OWN_DISTRIBUTION = "lcd-plugin"
-# In the environment: a process that `multiprocessing` spawns knows nothing else of its parent.
+# In the environment: a process that another one starts knows nothing else of it.
 HANDED_DOWN = "LCD_BENCH_OFFERS_OF_FILES"
+_WORKER = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,17 @@ def _offers(distribution: Distribution, group: str, kind: str) -> list[Offer]:
     return [Offer(kind, p.name, p.value, name, version, source) for p in points]
 
 
+def be_worker() -> None:
+    """From now on this process computes for another one, which has tried out what it uses."""
+    global _WORKER
+    _WORKER = True
+
+
+def is_worker() -> bool:
+    """Whether this process computes for another one of ours."""
+    return _WORKER or multiprocessing.parent_process() is not None
+
+
 def hand_down(offer: Offer) -> None:
     """Let the processes that this one starts know of an offer that is not installed."""
     offers = json.loads(os.environ.get(HANDED_DOWN, "[]"))
@@ -94,8 +106,8 @@ def hand_down(offer: Offer) -> None:
 
 
 def handed_down(kind: str) -> list[Offer]:
-    """What the process knew that started this one to train on several devices."""
-    if multiprocessing.parent_process() is None:
+    """What the process knew that started this one to compute for it."""
+    if not is_worker():
         return []
     offers = [Offer(**fields) for fields in json.loads(os.environ.get(HANDED_DOWN, "[]"))]
     return [offer for offer in offers if offer.kind == kind]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
@@ -16,6 +15,7 @@ from lcd_plugin.plugins.offers import (
     hand_down,
     handed_down,
     installed_offers,
+    is_worker,
     not_loaded,
     read_object,
     read_spec,
@@ -197,7 +197,7 @@ class Registry(Generic[S]):
 
     def _foreign(self, offer: Offer) -> bool:
         """Whether to try an offer out first; the processes that we start need not do that again."""
-        return not offer.own and multiprocessing.parent_process() is None
+        return not offer.own and not is_worker()
 
     def _known(self, offer: Offer, whole: bool) -> bool:
         report = self._reports.get(offer)

@@ -67,7 +67,7 @@ def _remembered(path: Path) -> Precision:
     machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     try:
         known = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     if not isinstance(known, dict) or known.get(machine) not in ("fp32", "bf16"):
         known = known if isinstance(known, dict) else {}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lcd_plugin.errors import ConfigError
 from lcd_plugin.methods.base import Method
 from lcd_plugin.pretrain.device import Precision, check_devices, make_fabric
-from lcd_plugin.pretrain.job import Job, Keep, PretrainOutcome, Report
+from lcd_plugin.pretrain.job import Job, Keep, PretrainOutcome, Report, Stop
 from lcd_plugin.pretrain.launch import run_on_several
 from lcd_plugin.pretrain.loop import run_job
 from lcd_plugin.pretrain.records import Records
@@ -35,6 +35,7 @@ def pretrain(
     progress: Report = lambda done: None,
     snapshots: tuple[float, ...] = (),
     keep: Keep = lambda snapshot: None,
+    stop: Stop = lambda: False,
 ) -> PretrainOutcome:
     """Train a method on records, or only calibrate its encoder.
 
@@ -60,6 +61,8 @@ def pretrain(
             behind it. A pretraining that goes on from a checkpoint takes no snapshots of epochs
             that are done: what was kept must outlive the process. After an interruption an epoch,
             and with it its snapshot, may come a second time.
+        stop: asked after each epoch but the last, on one device only: whether to write a checkpoint
+            now and end.
 
     Returns:
         The encoder with the record of its training.
@@ -68,6 +71,7 @@ def pretrain(
         ConfigError: the batch is larger than the data or does not divide over the devices,
             there are not so many devices, or `snapshots` are no rising shares.
         FloatingPointError: the loss is no longer finite.
+        PretrainingStopped: `stop` said so.
         MemoryShortageError: a step, or records that must be resident, do not fit.
     """
     engine = engine or EngineSettings()
@@ -77,12 +81,12 @@ def pretrain(
         build, records, settings, views, engine, seed, precision, train, checkpoint, snapshots
     )
     if not train:
-        return run_job(make_fabric(device), job, progress, keep)
+        return run_job(make_fabric(device), job, progress, keep, stop)
     check_batch(settings.batch_size, len(records), engine.devices)
     check_devices(device, engine.devices)
     if engine.devices > 1:
         return run_on_several(make_fabric(device, engine.devices), job, progress, keep)
-    return run_job(make_fabric(device), job, progress, keep)
+    return run_job(make_fabric(device), job, progress, keep, stop)
 
 
 def check_batch(batch_size: int, n_records: int, devices: int = 1) -> None:

@@ -15,6 +15,10 @@ from lcd_plugin.pretrain.records import Records
 from lcd_plugin.pretrain.settings import EngineSettings, PretrainSettings, ViewSettings
 
 
+class PretrainingStopped(Exception):  # noqa: N818 - nothing went wrong
+    """A pretraining was asked to stop between two epochs; its checkpoint has all that is done."""
+
+
 class EpochDone(NamedTuple):
     """How far a pretraining is.
 
@@ -58,6 +62,8 @@ class Snapshot:
     encoder: nn.Module
 
 
+# Asked between epochs: whether to end here, so that the pretraining can be gone on with later.
+Stop = Callable[[], bool]
 # Called with each snapshot as soon as it is taken; the pretraining goes on when it returns.
 Keep = Callable[[Snapshot], None]
 

@@ -26,9 +26,11 @@ from lcd_plugin.pretrain.job import (
     HowComputed,
     Job,
     Keep,
+    PretrainingStopped,
     PretrainOutcome,
     Report,
     Snapshot,
+    Stop,
 )
 from lcd_plugin.pretrain.memory import enough_memory, peak_memory_mb, reset_peak_memory
 from lcd_plugin.pretrain.placement import choose_source
@@ -45,7 +47,9 @@ log = logging.getLogger(__name__)
 MONITOR_RECORDS = 256
 
 
-def run_job(fabric: Fabric, job: Job, report: Report, keep: Keep) -> PretrainOutcome:
+def run_job(
+    fabric: Fabric, job: Job, report: Report, keep: Keep, stop: Stop = lambda: False
+) -> PretrainOutcome:
     """A pretraining, or the share that this process has in one."""
     device = fabric.device
     phases = Phases(lambda: synchronise(device))
@@ -58,7 +62,7 @@ def run_job(fabric: Fabric, job: Job, report: Report, keep: Keep) -> PretrainOut
             method = job.build().to(device)
         loop = _Loop(fabric, job, method, phases, report, keep) if job.train else None
         if loop is not None:
-            loop.run()
+            loop.run(stop)
         encoder = _ready(method.encoder, job, device, phases)
     history = loop.history if loop else []
     return PretrainOutcome(
@@ -128,7 +132,7 @@ class _Loop:
             resumed_at=self._resumed_at,
         )
 
-    def run(self) -> None:
+    def run(self, stop: Stop) -> None:
         """Train, from the start or from the checkpoint."""
         job, path = self._job, self._job.checkpoint
         if path is not None:
@@ -140,10 +144,15 @@ class _Loop:
             # Before the checkpoint: from there this epoch is not gone through again.
             if epoch in snapshots and self._fabric.is_global_zero:
                 self._take_snapshot(epoch, snapshots[epoch])
+            if epoch == job.settings.epochs:
+                return
+            stopping = stop()
             due = time.perf_counter() - saved >= job.engine.checkpoint_s
-            if path is not None and due and epoch < job.settings.epochs:
+            if path is not None and (due or stopping):
                 self._save(path)
                 saved = time.perf_counter()
+            if stopping:
+                raise PretrainingStopped
 
     def _epoch(self, epoch: int) -> None:
         job, fabric = self._job, self._fabric

@@ -77,7 +77,7 @@ class Records:
         if isinstance(self.source, Path):
             try:
                 signals = np.memmap(self.source, np.float16, mode="r", shape=self.shape)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 raise _cut(self.source) from error
             return torch.from_numpy(np.array(signals[rows]))
         return torch.from_numpy(self.source[rows])
@@ -249,7 +249,10 @@ class _Reader:
         self._records = records
         self._file: int | None = None
         if isinstance(records.source, Path):
-            self._file = os.open(records.source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                self._file = os.open(records.source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            except OSError as error:
+                raise _cut(records.source) from error
 
     def __enter__(self) -> _Reader:
         return self
@@ -289,4 +292,7 @@ def _read(file: int, target: memoryview, offset: int) -> bool:
 
 
 def _cut(path: Path) -> DataError:
-    return DataError(f"The prepared store {path.parent} was cut while in use; delete it.")
+    return DataError(
+        f"The prepared store {path.parent} was cut or removed while in use; the same command "
+        f"prepares it anew."
+    )

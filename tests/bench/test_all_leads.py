@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from lcd_plugin.bench import evaluation
 from lcd_plugin.bench.evaluation import Evaluator
+from lcd_plugin.bench.events import CellEvent
 from lcd_plugin.bench.plan import Plan, make_plan
 from lcd_plugin.bench.planned import EvaluateCell
-from lcd_plugin.bench.runner import CellEvent, Runner
+from lcd_plugin.bench.runner import Runner
 from lcd_plugin.bench.suite import load_suite
 from lcd_plugin.encoders import JointEncoder, create_encoder, load_encoder
 from lcd_plugin.errors import ConfigError

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from lcd_plugin.bench.events import RunSummary
 from lcd_plugin.bench.own_state import AttemptError, attempt, own_state
 from lcd_plugin.bench.plan import Plan, make_plan
-from lcd_plugin.bench.runner import Runner, RunSummary
+from lcd_plugin.bench.runner import Runner
 from lcd_plugin.bench.suite import load_suite
 from lcd_plugin.errors import ConfigError, PluginError
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS, DatasetSpec, EncoderSpec, MethodSpec

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from lcd_plugin.bench import evaluation
+from lcd_plugin.bench.events import CellEvent, RunSummary
 from lcd_plugin.bench.plan import Plan, make_plan
 from lcd_plugin.bench.pretraining import CHECKPOINT
 from lcd_plugin.bench.recipes import BUNDLED
-from lcd_plugin.bench.runner import CellEvent, Runner, RunSummary
+from lcd_plugin.bench.runner import Runner
 from lcd_plugin.bench.suite import bundled_suites, load_suite
 from lcd_plugin.bench.toml import dump_toml
 from lcd_plugin.data.leads import LEAD_SUBSETS
@@ -305,7 +306,7 @@ class TestGroups:
 
         spied(monkeypatch, fail_on_small)
         outcome, events = run(plan_of(methods=["random"], label_seeds=[0, 1]), tmp_path)
-        assert outcome.counts == {"cached": 0, "done": 2, "failed": 2, "blocked": 0}
+        assert outcome.counts == {"cached": 0, "done": 2, "elsewhere": 0, "failed": 2, "blocked": 0}
         failed = [e.cell.label_fraction for e in events if e.status == "failed"]  # type: ignore[union-attr]
         assert failed == [0.5, 0.5]
         assert all("planted" in reason for _, reason in outcome.failures)

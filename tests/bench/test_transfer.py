@@ -15,9 +15,10 @@ import torch
 from lcd_plugin.bench import available, evaluation
 from lcd_plugin.bench.datasets import pretrain_rows
 from lcd_plugin.bench.evaluation import extract_features
+from lcd_plugin.bench.events import CellEvent
 from lcd_plugin.bench.plan import Plan, make_plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
-from lcd_plugin.bench.runner import CellEvent, Runner
+from lcd_plugin.bench.runner import Runner
 from lcd_plugin.bench.suite import Suite, load_suite
 from lcd_plugin.data.cohorts.synthetic import Synthetic
 from lcd_plugin.data.store import Store

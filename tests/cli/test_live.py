@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from rich.console import Console
 
-from lcd_plugin.bench.runner import CellEvent
+from lcd_plugin.bench.events import CellEvent
 from lcd_plugin.cli.live import _Picture, _state
 from lcd_plugin.cli.time_left import RunClock
 from lcd_plugin.pretrain.job import EpochDone
@@ -30,6 +30,10 @@ class _Cell:
     @property
     def title(self) -> str:
         return f"{'score' if self.protocol else 'pretrain'} {self.method} {self.number}"
+
+    @property
+    def key(self) -> str:
+        return self.title
 
 
 class _Clock:
@@ -160,7 +164,7 @@ def _run(command: list[str], terminal: bool, kind: str = "xterm") -> str:
 FAKE = """
 import time
 from dataclasses import dataclass
-from lcd_plugin.bench.runner import CellEvent
+from lcd_plugin.bench.events import CellEvent
 from lcd_plugin.cli.live import running
 from lcd_plugin.pretrain.job import EpochDone
 
@@ -170,6 +174,10 @@ class Cell:
     title: str
     dataset: str = "d"
     encoder: str = "e"
+
+    @property
+    def key(self):
+        return self.title
 
 cells = [Cell("lcd", f"pretrain lcd, [bold]seed {i}[/bold]" + 60 * "x") for i in range(2)]
 with running(cells) as listen:

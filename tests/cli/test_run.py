@@ -191,13 +191,13 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     scores: Scores,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    from lcd_plugin.bench import runner
+    from lcd_plugin.bench import recorder
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "write_result", full)
+        patch.setattr(recorder, "write_result", full)
         result = lcd_bench(*small, "-o", tmp_path)
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
@@ -315,7 +315,7 @@ def test_report_makes_the_same_leaderboard_again(
         (["--set", "data.seconds=0.1"], 2, "at least 32 are needed"),
         (["-d", "ptbxl", "--set", "ptbxl.path=2024"], 5, "there is no folder 2024"),
         (["--device", "cuda"], 2, "no CUDA device"),
-        (["--executor", "rai"], 2, "no executor 'rai'"),
+        (["--executor", "rai"], 2, "is not one of 'local', 'ray'"),
         (["--protocol", "linaer"], 2, "'linear'"),
     ],
 )
