@@ -72,7 +72,8 @@ def _bug() -> NoReturn:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    say(message)
+    # A message may quote a file of a stranger, which must not steer the terminal.
+    say("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message))
     raise typer.Exit(code)
 
 

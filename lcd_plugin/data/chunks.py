@@ -17,6 +17,7 @@ from lcd_plugin.data.content import content_hash
 from lcd_plugin.data.quality import Finding
 from lcd_plugin.data.signals import Shaped, shape_recording
 from lcd_plugin.errors import RecordError
+from lcd_plugin.files import read_limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Enough for a worker to be busy for a tenth of a second, few enough to be kept in memory.
 CHUNK_RECORDS = 64
+# Bytes of a file of a record that are read; those of a week have fewer.
+MOST_OF_SOURCE = 2**33
 
 Listed = tuple[Finding, str]
 
@@ -166,7 +169,7 @@ def source_digest(cohort: Cohort, record: str, sums: dict[str, bytes] | None) ->
     whole = hashlib.sha256()
     for path in cohort.files(record):
         try:
-            content = hashlib.sha256(path.read_bytes())
+            content = hashlib.sha256(read_limited(path, MOST_OF_SOURCE))
         except OSError:
             # Reading the record says what is missing.
             continue

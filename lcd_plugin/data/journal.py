@@ -113,10 +113,12 @@ def _read_line(text: bytes, rows: BinaryIO) -> tuple[int, list[RecordResult]]:
     """Bytes of a chunk's rows and its results; none if the line is not whole or they are not."""
     try:
         line = json.loads(text)
-        content = rows.read(line["size"])
+        size = int(line["size"])
+        # Not more than there is: a number that was damaged may be any.
+        content = rows.read(size) if 0 <= size <= os.fstat(rows.fileno()).st_size else b""
         if text.endswith(b"\n") and hashlib.blake2b(content).hexdigest() == line["blake2b"]:
             return len(content), [_from_json(result) for result in line["results"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         pass
     return 0, []
 

@@ -20,8 +20,8 @@ from lcd_plugin.data.journal import PartialStore
 from lcd_plugin.data.parallel import in_order
 from lcd_plugin.data.release import ReleaseSums, changed_tables, find_sums, release_sums
 from lcd_plugin.data.splits import check_splits, limit_records
-from lcd_plugin.data.store import MANIFEST, Store, fingerprint_of
-from lcd_plugin.data.write_store import QUALITY_COLUMNS, write_store
+from lcd_plugin.data.store import MANIFEST, QUALITY_COLUMNS, Store, fingerprint_of
+from lcd_plugin.data.write_store import write_store
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def prepare(
     files = {"files": _stamps(cohort, table), "index": _hash_of(table, index)}
     stamp = fingerprint_of(identity | versions | files)
     folder = cache_folder() / "stores" / f"{dataset}-{stamp[:16]}"
-    if not _is_there(folder):
+    store = _opened(folder)
+    if store is None:
+        if _is_there(folder):
+            log.warning("The prepared store %s was changed or cut; preparing it anew.", folder)
         partial = folder.with_name(f".{folder.name}.partial")
         lock = folder.with_name(f".{folder.name}.lock")
         try:
@@ -103,7 +106,17 @@ def prepare(
             raise _not_possible(error, folder.parent) from error
     # Left behind by a process that was killed between moving the store and clearing up.
     PartialStore.clear(folder)
-    return Store.open(folder)
+    return store or Store.open(folder)
+
+
+def _opened(folder: Path) -> Store | None:
+    """A store; None where there is none that can be used."""
+    if not _is_there(folder):
+        return None
+    try:
+        return Store.open(folder)
+    except DataError:
+        return None
 
 
 def _stamps(cohort: Cohort, table: pd.DataFrame) -> list[tuple[str | int, ...]]:
@@ -157,7 +170,7 @@ def _make(
     jobs: int | None,
 ) -> None:
     """Write a store beside its place and move it there when it is whole."""
-    if (folder / MANIFEST).is_file():
+    if _opened(folder) is not None:
         return  # another process made it while this one waited
     sums = release_sums(cohort.path)
     rows = PartialStore(partial, 2 * len(settings.leads) * settings.samples)
@@ -180,7 +193,7 @@ def _make(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if folder.exists():
-        # Without a manifest it is no store.
+        # Without a manifest, or with files that do not fit it, it is no store.
         shutil.rmtree(folder)
     partial.rename(folder)
 

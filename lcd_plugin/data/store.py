@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lcd_plugin.data.cohort import LABEL_SEPARATOR, Split, Task
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.errors import DataError
+from lcd_plugin.files import open_file, read_limited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MANIFEST, SIGNALS, TABLE, QUALITY = "manifest.json", "signals.f16", "records.csv", "quality.csv"
+COLUMNS = ("record", "window", "patient", "split", "origin", "content")
+QUALITY_COLUMNS = ("record", "lead", "kind", "reason", "done")
+# Bytes of a manifest that are read; real ones have some thousands.
+MOST_OF_MANIFEST = 2**24
 
 
 class TaskEntry(BaseModel):
@@ -52,12 +58,24 @@ class Manifest(BaseModel):
     cohort_settings: dict[str, Any]
     data: DataSettings
     limit: int | None
-    n_records: int
-    n_left_out: int
+    n_records: int = Field(ge=1)
+    n_left_out: int = Field(ge=0)
     tasks: tuple[TaskEntry, ...]
     source_sha256: str
     fingerprint: str
     checksums: dict[str, str]
+
+    @field_validator("checksums")
+    @classmethod
+    def _own_files(cls, sums: dict[str, str]) -> dict[str, str]:
+        if not set(sums) <= {SIGNALS, TABLE, QUALITY}:
+            raise ValueError("a manifest vouches for the files of its store only")
+        return sums
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the signals: (rows, leads, samples)."""
+        return self.n_records, len(self.data.leads), self.data.samples
 
 
 @dataclass(frozen=True)
@@ -120,32 +138,35 @@ class Store:
             DataError: a file is missing, changed or of the wrong size.
         """
         try:
-            manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
-            table = pd.read_csv(path / TABLE, dtype=str, keep_default_na=False)
+            manifest = Manifest.model_validate_json(read_limited(path / MANIFEST, MOST_OF_MANIFEST))
+            # Sizes and sums before anything else is read or mapped.
             size = (path / SIGNALS).stat().st_size
             sums = {name: sha256_of(path / name) for name in (TABLE, QUALITY)}
+            if any(manifest.checksums.get(name) != digest for name, digest in sums.items()):
+                raise _changed(path)
+            table = _read_table(path / TABLE, (*COLUMNS, *(task.name for task in manifest.tasks)))
         except (OSError, ValidationError, ValueError) as error:
             raise DataError(f"The prepared store {path} cannot be read; delete it.") from error
-        shape = (manifest.n_records, len(manifest.data.leads), manifest.data.samples)
-        if (
-            any(manifest.checksums.get(name) != digest for name, digest in sums.items())
-            or len(table) != manifest.n_records
-            or size != 2 * int(np.prod(shape))
-        ):
-            raise DataError(f"The prepared store {path} was changed or cut; delete it.")
+        if len(table) != manifest.n_records or size != 2 * math.prod(manifest.shape):
+            raise _changed(path)
         return cls(path=path, manifest=manifest, table=table)
 
     @cached_property
     def signals(self) -> NDArray[np.float16]:
         """All records, memory-mapped, shape (records, leads, time)."""
-        m = self.manifest
-        shape = (m.n_records, len(m.data.leads), m.data.samples)
-        return np.memmap(self.path / SIGNALS, dtype=np.float16, mode="r", shape=shape)
+        shape = self.manifest.shape
+        try:
+            return np.memmap(self.path / SIGNALS, dtype=np.float16, mode="r", shape=shape)
+        except (OSError, ValueError) as error:  # since it was opened
+            raise _changed(self.path) from error
 
     @cached_property
     def quality(self) -> pd.DataFrame:
         """Findings of the quality gate: columns record, lead, kind, reason, done."""
-        return pd.read_csv(self.path / QUALITY, dtype=str, keep_default_na=False)
+        try:
+            return _read_table(self.path / QUALITY, QUALITY_COLUMNS)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / QUALITY} cannot be read; delete the folder.") from error
 
     @property
     def left_out(self) -> pd.DataFrame:
@@ -199,9 +220,30 @@ class Store:
         return Labels(rows=rows, targets=targets, patients=patients, records=records)
 
 
+def _changed(path: Path) -> DataError:
+    return DataError(f"The prepared store {path} was changed or cut; delete it.")
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A table of texts.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no CSV file, or lacks one of the columns.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if not set(columns) <= set(table.columns):
+        raise ValueError(f"{path.name} lacks a column")
+    return table
+
+
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+    """
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from lcd_plugin.data.cohort import RecordShape
 from lcd_plugin.errors import RecordError
+from lcd_plugin.files import read_limited
 
 UNREADABLE = "its header is not readable as WFDB"
+# Bytes of a header that are read; those of long records with many segments have some millions.
+MOST_OF_HEADER = 2**24
 
 _DEFAULT_GAIN = 200.0  # of the WFDB specification, where a header gives none or 0
 _DEFAULT_RATE = 250.0  # likewise
@@ -66,7 +69,8 @@ def read_comments(stem: Path) -> tuple[str, ...]:
 def _header_text(stem: Path) -> str:
     header = stem.with_name(stem.name + ".hea")
     try:
-        return header.read_text(encoding="utf-8", errors="replace")
+        text = read_limited(header, MOST_OF_HEADER).decode("utf-8", errors="replace")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise RecordError(f"no header file {header.name}") from None
     except OSError as error:
@@ -90,6 +94,10 @@ def plain_record(lines: list[str]) -> tuple[RecordShape | None, list[PlainSignal
         RecordError: nobody should read it.
     """
     match = record_line(lines)
+    for line in lines[1:]:
+        file = line.split(None, 1)[0]
+        if "/" in file or "\\" in file:
+            raise RecordError(f"{UNREADABLE} (it names {file[:60]!r}, which is not beside it)")
     found = [_PLAIN_SIGNAL.fullmatch(line) for line in lines[1:]]
     samples = int(match["samples"] or 0)
     if samples and found and all(found) and not match["segments"]:

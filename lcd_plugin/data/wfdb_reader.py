@@ -24,11 +24,13 @@ from lcd_plugin.data.wfdb_header import (
     record_line,
 )
 from lcd_plugin.errors import RecordError
+from lcd_plugin.files import open_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "\u03bcv": 1e-3, "v": 1e3, "nv": 1e-6}
+MOST_OF_SAMPLES = 2**32  # bytes of one file, that a week of twelve leads does not have
 _MISSING = -32768  # what format 16 writes for a sample that is not there
 
 
@@ -108,7 +110,7 @@ def _decode(stem: Path, signals: list[PlainSignal], record: RecordShape) -> NDAr
         group = [signal for signal in signals if signal.file == file]
         size = 2 * record.samples * len(group)
         # A few MATLAB files have more behind the samples; what is there before them is the offset.
-        content = _content(stem.with_name(file), group[0].offset)
+        content = _content(stem.with_name(file), group[0].offset, size)
         if len(content) < size:
             raise RecordError(
                 f"{file} is cut: {len(content)} of {size} bytes of samples"
@@ -125,11 +127,15 @@ def _decode(stem: Path, signals: list[PlainSignal], record: RecordShape) -> NDAr
     return digital
 
 
-def _content(path: Path, offset: int) -> bytes:
+def _content(path: Path, offset: int, size: int) -> bytes:
+    """The samples of a file, or what there is of them."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
+            there = max(0, min(size, os.fstat(file.fileno()).st_size - offset))
+            if there > MOST_OF_SAMPLES:
+                raise RecordError(f"{path.name} has {there:,} bytes of samples, which is too much")
             file.seek(offset)
-            return file.read()
+            return file.read(there)
     except FileNotFoundError:
         raise RecordError(f"no signal file {path.name}") from None
     except OSError as error:

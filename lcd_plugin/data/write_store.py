@@ -14,6 +14,7 @@ from lcd_plugin.data.journal import PartialStore
 from lcd_plugin.data.store import (
     MANIFEST,
     QUALITY,
+    QUALITY_COLUMNS,
     SIGNALS,
     TABLE,
     Manifest,
@@ -25,8 +26,6 @@ from lcd_plugin.errors import DataError
 from lcd_plugin.files import write_whole
 
 log = logging.getLogger(__name__)
-
-QUALITY_COLUMNS = ("record", "lead", "kind", "reason", "done")
 
 
 def write_store(

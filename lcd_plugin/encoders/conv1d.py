@@ -17,6 +17,9 @@ Model = TypeVar("Model", bound=nn.Module)
 
 # What timm tells every model about where its published weights would be.
 TIMM_ONLY = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
+# Leads, blocks, rows of an image: settings come from files of strangers too, and no network that
+# could be trained has as many.
+MOST = 100_000
 
 
 class Conv1d(nn.Conv1d):
@@ -70,12 +73,12 @@ def rising(drop_path: float, blocks: int) -> list[float]:
     """
     if not isinstance(drop_path, int | float) or not 0 <= drop_path < 1:
         raise ValueError(f"drop_path must be at least 0 and below 1, got {drop_path!r}.")
-    rates: list[float] = torch.linspace(0, drop_path, blocks).tolist()
+    rates: list[float] = torch.linspace(0, drop_path, blocks, device="cpu").tolist()
     return rates
 
 
 def check_counts(**counts: int) -> None:
-    """Refuse numbers of things that are not whole and at least 1.
+    """Refuse numbers of things that are not whole, and from 1 to what any network has.
 
     Raises:
         ValueError: names the first that is not.
@@ -83,6 +86,8 @@ def check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {count!r}.")
+        if count > MOST:
+            raise ValueError(f"{name} must be at most {MOST:,}, got {count:,}.")
 
 
 def choose(name: str, value: Any, choices: Mapping[Any, Any]) -> Any:

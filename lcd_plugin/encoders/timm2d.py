@@ -13,11 +13,15 @@ import torch.nn.functional as F
 from timm.models import get_pretrained_cfg, group_parameters, model_entrypoint, register_model
 from torch import Tensor, nn
 
-from lcd_plugin.encoders.conv1d import check_counts, make_for_timm
+from lcd_plugin.encoders.conv1d import MOST, check_counts, make_for_timm
 from lcd_plugin.errors import ConfigError
 
 # The shortest signal that an encoder must take, in samples.
 SHORTEST = 64
+# Pixels of the image on which a model is tried; larger ones would take all memory.
+MOST_PIXELS = 2**22
+# What would make timm read weights from a file or from the net, and some of those files run code.
+FROM_ELSEWHERE = {"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
 
 
 class Timm2d(nn.Module):
@@ -59,10 +63,18 @@ class Timm2d(nn.Module):
         check_counts(in_leads=in_leads, height=height, time=time)
         if height < in_leads:
             raise ValueError(f"height must be at least the number of leads, {in_leads}.")
+        for key in sorted(FROM_ELSEWHERE & options.keys()):
+            raise ValueError(f"{key} cannot be set: an image model has fresh random weights.")
+        if not _total(options) <= MOST:
+            raise ValueError(
+                f"the options of {model} are too large; together they may be {MOST:,}."
+            )
         self.in_leads = in_leads
         self.model = _known(model)
         published = get_pretrained_cfg(model)
         self.time = time if published is not None and published.fixed_input_size else None
+        if height * (self.time or SHORTEST) > MOST_PIXELS:
+            raise ValueError(f"an image may have {MOST_PIXELS:,} pixels: choose a smaller height.")
         if self.time is not None:
             options = {"img_size": (height, self.time)} | options
         self.network = timm.create_model(
@@ -145,6 +157,15 @@ def _known(model: str) -> str:
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() lists them."
         raise ValueError(f"timm has no model '{model}'; {hint}")
     return model
+
+
+def _total(options: Any) -> float:
+    """Sum of all numbers in options: timm makes lists and tables of the length of many of them."""
+    if isinstance(options, dict):
+        return sum(map(_total, options.values()))
+    if isinstance(options, list | tuple):
+        return sum(map(_total, options))
+    return abs(options) if isinstance(options, int | float) else 0
 
 
 @register_model

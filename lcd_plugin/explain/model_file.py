@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from lcd_plugin.data.settings import DataSettings
 from lcd_plugin.data.store import TaskEntry
 from lcd_plugin.encoders import create_encoder, read_leads
-from lcd_plugin.encoders.weights import Header
+from lcd_plugin.encoders.weights import Header, encoder_for, read_weights
 from lcd_plugin.errors import ConfigError, DataError, PluginError, suggest
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def load_model(path: str | Path) -> FineTuned:
         DataError: the file is missing, is no model file or was changed, or needs an encoder that
             is not there.
     """
-    metadata, tensors = _read(path)
+    metadata, tensors = read_weights(path)
     try:
         header = ModelHeader.model_validate_json(metadata.get(KEY, ""))
     except ValidationError as error:
@@ -114,7 +113,7 @@ def load_model(path: str | Path) -> FineTuned:
     if _digest(tensors) != header.weights_sha256:
         raise DataError(f"{path} was changed since it was saved; fine-tune the model again.")
     try:
-        encoder = fresh_encoder(header.encoder, header.settings)
+        encoder = read_leads(encoder_for(header.encoder, header.settings, tensors))
         model = as_classifier(encoder, nn.Linear(*tensors["classifier.weight"].T.shape))
         model.load_state_dict(tensors)
     except (ConfigError, PluginError, KeyError, RuntimeError, TypeError) as error:
@@ -131,7 +130,7 @@ def is_model(path: str | Path) -> bool:
     Raises:
         DataError: it cannot be read.
     """
-    return KEY in _read(path)[0]
+    return KEY in read_weights(path)[0]
 
 
 def encoder_header(path: str | Path) -> Header:
@@ -141,7 +140,7 @@ def encoder_header(path: str | Path) -> Header:
         DataError: it cannot be read, or is no encoder file.
     """
     try:
-        return Header.model_validate_json(_read(path)[0].get("lcd", ""))
+        return Header.model_validate_json(read_weights(path)[0].get("lcd", ""))
     except ValidationError as error:
         raise DataError(
             f"{path} is neither the encoder.safetensors of a run nor a model of lcd-bench explain."
@@ -155,27 +154,20 @@ def fresh_encoder(name: str, settings: dict[str, Any], seed: int = 0) -> RecordE
         return read_leads(create_encoder(name, **settings)).eval()
 
 
-def _read(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return file.metadata() or {}, tensors
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}.") from error
-    except (OSError, SafetensorError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as weights: {error}") from error
-
-
 def _digest(tensors: Mapping[str, Tensor]) -> str:
     whole = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         whole.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        whole.update(tensor.contiguous().numpy().tobytes())
+        # As bytes, since NumPy does not have all kinds of number that torch has.
+        whole.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()
 
 
 def _hashes(rows: Tensor) -> frozenset[str]:
+    """Hashes of recordings, shape (recordings, HASH_BYTES)."""
+    if rows.dtype != torch.uint8 or rows.dim() != 2:
+        raise DataError("A model's file holds something else than the recordings that it has seen.")
     return frozenset(row.tobytes().hex() for row in rows.numpy())
 
 

@@ -8,9 +8,13 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from lcd_plugin.errors import DataError
+from lcd_plugin.files import read_limited
 from lcd_plugin.json_number import Number
 from lcd_plugin.report.document import Document
 from lcd_plugin.report.run_record import Curve, DataSummary, RunSource, UnfinishedCell
+
+# Bytes of a leaderboard.json that are read; one of a thousand results has some millions.
+MOST = 2**28
 
 METRIC_TITLES = {
     "auroc": "macro AUROC",
@@ -302,7 +306,7 @@ class Leaderboard(Document):
             DataError: the file cannot be read, or holds something else.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_limited(path, MOST))
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}).") from error
         except ValidationError as error:

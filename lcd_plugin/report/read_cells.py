@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import stat
 import struct
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lcd_plugin.bench.results import (
     HISTORY,
+    MOST_OF_RESULT,
     PREDICTIONS,
     RESULT,
     SCHEMA,
@@ -26,6 +26,7 @@ from lcd_plugin.bench.results import (
     PretrainResult,
     key_of,
 )
+from lcd_plugin.files import read_limited
 
 # Bytes that are read of one file, or of one array; real ones are far below.
 MOST = 2**30
@@ -136,6 +137,8 @@ def _has_needed(result: CellResult) -> bool:
         return False
     if not isinstance(origin.get("finished", ""), str):
         return False
+    if not isinstance(origin.get("argv", []), list):
+        return False
     if isinstance(result, PretrainResult) and result.snapshots:
         budget = result.identity.get("pretrain")
         return isinstance(budget, dict) and isinstance(budget.get("batch_size"), int)
@@ -150,13 +153,7 @@ def _read(path: Path) -> bytes:
         UnreadableError: it cannot be read.
     """
     try:
-        found = path.stat()
-        # A pipe or a device could be read for ever.
-        if not stat.S_ISREG(found.st_mode):
-            raise UnreadableError(f"{path.name} is not a file")
-        if found.st_size > MOST:
-            raise UnreadableError(f"{path.name} has {found.st_size:,} bytes")
-        return path.read_bytes()
+        return read_limited(path, MOST_OF_RESULT if path.name == RESULT else MOST)
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from lcd_plugin.bench.saved_plan import PLAN, SavedCell, SavedPlan, read_plan
 from lcd_plugin.counted import counted
 from lcd_plugin.errors import DataError
+from lcd_plugin.files import open_file
 from lcd_plugin.report.model import Row
 from lcd_plugin.report.read_cells import OtherSchemaError, UnreadableError, read_identity
 from lcd_plugin.report.run_record import DataSummary, UnfinishedCell
@@ -106,7 +107,7 @@ def _can_be_read(path: Path) -> bool:
         OSError: it is, and cannot be read.
     """
     try:
-        path.open("rb").close()
+        open_file(path).close()
     except FileNotFoundError:
         return False
     return True

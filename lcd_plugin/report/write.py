@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from lcd_plugin.errors import ConfigError
-from lcd_plugin.files import write_whole
+from lcd_plugin.files import read_limited, write_whole
 from lcd_plugin.report.exports import to_csv, to_json, to_latex, to_markdown
 from lcd_plugin.report.model import Leaderboard
 from lcd_plugin.report.options import FigureWidth, Format, Scores
@@ -25,6 +25,7 @@ FORMATS: dict[Format, tuple[str, Callable[[Leaderboard, Scores], str]]] = {
 
 FIGURES = "figures"
 WRITTEN = "figures.json"  # names of the figures beside it that a report wrote
+MOST_OF_LIST = 2**20  # bytes of it that are read
 _FIGURE = re.compile(r"[a-z0-9-]+\.(svg|pdf)")
 
 
@@ -85,7 +86,7 @@ def _replace_figures(folder: Path, names: Collection[str]) -> None:
 def _written_before(path: Path) -> list[str]:
     """Names of figures in a list; none where there is no list that can be read."""
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = json.loads(read_limited(path, MOST_OF_LIST))
     except (OSError, ValueError, RecursionError):
         return []
     found = names if isinstance(names, list) else []

@@ -380,13 +380,29 @@ def test_a_record_that_could_not_be_read_may_be_later(
 
 
 @pytest.mark.parametrize("lost", ["quality.csv", "records.csv", "signals.f16"])
-def test_a_store_that_lost_a_file_is_named(wfdb_folder: Path, lost: str):
+def test_a_store_that_lost_a_file_is_named_and_made_anew(
+    wfdb_folder: Path, lost: str, caplog: pytest.LogCaptureFixture
+):
     store = store_of(wfdb_folder)
+    signals = np.array(store.signals)
     (store.path / lost).unlink()
     with pytest.raises(DataError, match=r"cannot be read; delete it"):
-        store_of(wfdb_folder)
+        Store.open(store.path)
     with pytest.raises(DataError, match="was changed"):
         store.check()
+    again = store_of(wfdb_folder)
+    assert f"{store.path} was changed or cut; preparing it anew" in caplog.text
+    again.check()
+    np.testing.assert_array_equal(again.signals, signals)
+
+
+def test_a_store_that_was_cut_is_made_anew(wfdb_folder: Path):
+    store = store_of(wfdb_folder)
+    with (store.path / "signals.f16").open("rb+") as file:
+        file.truncate(100)
+    again = store_of(wfdb_folder)
+    again.check()
+    assert again.manifest.fingerprint == store.manifest.fingerprint
 
 
 def test_a_record_that_cannot_be_shaped_costs_itself(

@@ -187,6 +187,6 @@ def test_pickles_are_refused_and_not_run(tmp_path: Path, write: Any) -> None:
     path = tmp_path / "encoder.pt"
     with path.open("wb") as file:
         write({"state": Marker(trace)}, file)
-    with pytest.raises(DataError, match="cannot be read as an encoder file"):
+    with pytest.raises(DataError, match="cannot be read as weights"):
         load_encoder(path)
     assert not trace.exists()

@@ -494,7 +494,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "edited": (edited, "was changed"),
     "no machine": (other_machine, "does not say"),
     "a file": (file_in_place_of_folder, "in place of its folder"),
-    "a pipe": (pipe, "is not a file"),
+    "a pipe": (pipe, "it is not a file"),
     "no predictions": (lambda f: (f / "predictions.npz").unlink(), "is missing"),
     "changed predictions": (lambda f: (f / "predictions.npz").write_bytes(b"x"), "was changed"),
     "not a number": (arrays(scores=np.full((300, 2), np.nan, "f4")), "not a number"),
@@ -638,7 +638,7 @@ class TestPlans:
     ):
         out = runs.write({"lcd": [runs.noisy(1, 1)]}, "a")
         closed = out.parent / name
-        scan, read = os.scandir, Path.open
+        scan, read = os.scandir, os.open
 
         def refuse(path: Any) -> None:
             if closed in (Path(path), *Path(path).parents):
@@ -648,12 +648,12 @@ class TestPlans:
             refuse(path)
             return scan(path)
 
-        def open_(path: Path, *args: Any, **named: Any) -> Any:
+        def open_(path: Any, *args: Any, **named: Any) -> Any:
             refuse(path)
             return read(path, *args, **named)
 
         monkeypatch.setattr(os, "scandir", scandir)
-        monkeypatch.setattr(Path, "open", open_)
+        monkeypatch.setattr(os, "open", open_)
         with pytest.raises(DataError, match=r"cannot be read \(Permission denied"):
             collect([out])
 

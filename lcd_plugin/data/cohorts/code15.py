@@ -18,6 +18,7 @@ unlabelled rather than as negative.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RATE = 400.0
+# Exams of a part, and numbers of an exam; real parts have some 20,000 of 49,152.
+MOST_EXAMS, MOST_VALUES = 10**7, 10**8
 # Class to column of exams.csv.
 _CLASSES = {
     "1dAVb": "1dAVb",
@@ -160,6 +163,11 @@ class CODE15(Cohort):
         h5py = _h5py()
         try:
             with h5py.File(path, "r") as part:
+                # An HDF5 file may claim any shape without having a single number of it.
+                if part["exam_id"].size > MOST_EXAMS or part["tracings"].ndim != 3:
+                    raise ValueError("its arrays have other shapes than those of a part")
+                if math.prod(part["tracings"].shape[1:]) > MOST_VALUES:
+                    raise ValueError(f"its tracings are of shape {part['tracings'].shape}")
                 if path.name not in self._rows:
                     ids = part["exam_id"][:].tolist()
                     self._rows[path.name] = {number: row for row, number in enumerate(ids)}

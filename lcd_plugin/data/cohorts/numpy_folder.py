@@ -13,6 +13,7 @@ from lcd_plugin.data.cohort import CohortIndex, CohortSettings, Recording, Recor
 from lcd_plugin.data.cohorts.label_table import LabelTable, LabelTableSettings
 from lcd_plugin.data.leads import canonical_lead
 from lcd_plugin.errors import DataError, RecordError
+from lcd_plugin.files import open_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
 _USUAL = "signals.npy"
 _ENDINGS = (".npy", ".npz")
+MOST_OF_RECORD = 2**32  # bytes of an array that is unpacked
 
 
 class NumpySettings(LabelTableSettings):
@@ -151,12 +153,16 @@ def _row(record: str, rows: int) -> int:
 def _open(path: Path) -> NDArray[Any]:
     """The array of a file: memory-mapped if it is `.npy`, never unpickled."""
     try:
+        open_file(path).close()
         if path.suffix != ".npz":
             return np.lib.format.open_memmap(path, mode="r")
         with np.load(path, allow_pickle=False) as archive:
             names = list(archive)
             if len(names) != 1:
                 raise RecordError(f"{path.name} holds {len(names)} arrays; it has to hold one")
+            size = archive.zip.infolist()[0].file_size
+            if size > MOST_OF_RECORD:
+                raise RecordError(f"{path.name} unpacks to {size:,} bytes, which is too much")
             values: NDArray[Any] = archive[names[0]]
             return values
     except FileNotFoundError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lcd_plugin.bench.saved_plan import SavedPlan
+from lcd_plugin.bench.suite import read_document
+from lcd_plugin.errors import ConfigError
 from lcd_plugin.report.collect import Collected, Scored
 from lcd_plugin.report.compare.matching import Matched
 from lcd_plugin.report.compare.model import Change, Changes
@@ -33,8 +34,8 @@ def changes_between(
     suites, notes = [], []
     for out in (out_a, out_b):
         try:
-            suites.append(tomllib.loads((out / SUITE).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            suites.append(read_document(out / SUITE))
+        except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no TOML"
             notes.append(f"The suites are not compared: {SUITE} of {out} cannot be read: {reason}.")
     of_suite = (
