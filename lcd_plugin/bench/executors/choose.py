@@ -43,6 +43,17 @@ def executor_for(plan: Plan, out: Path, device: torch.device, workers: Workers) 
         ConfigError: the workers cannot be had as they are wanted.
     """
     _check(workers)
+    each = plan.suite.engine.devices
+    if workers.executor == "ray":
+        from lcd_plugin.bench.executors.ray import RayExecutor
+
+        return RayExecutor(
+            WorkOrder.of(plan, out.absolute(), device=device.type, memory_gb=workers.memory_gb),
+            workers.jobs,
+            address=workers.address,
+            gpus_each=each if device.type == "cuda" else 0,
+            time_s=workers.time_s,
+        )
     jobs = 1 if workers.jobs is None else workers.jobs
     root = out.absolute()
     if jobs == 0:
@@ -55,7 +66,6 @@ def executor_for(plan: Plan, out: Path, device: torch.device, workers: Workers) 
         threads=max(1, cores() // jobs) if jobs > 1 else None,
         memory_gb=workers.memory_gb,
     )
-    each = plan.suite.engine.devices
     gpus = _gpus() if device.type == "cuda" else []
     return LocalExecutor(order, jobs, gpus=gpus, gpus_each=each, time_s=workers.time_s)
 

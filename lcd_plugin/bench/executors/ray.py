@@ -9,7 +9,7 @@ import atexit
 import json
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class _Worker:
         node, host: where it is; "" until that is known.
         ready: whether it takes units.
         shares: whether the run's folder is there too.
-        sent: encoder files that it was sent.
+        has: encoder files that it was sent for its last unit, and keeps.
         waited_for: whether it was said that it is.
     """
 
@@ -56,7 +56,7 @@ class _Worker:
     host: str = ""
     ready: bool = False
     shares: bool = False
-    sent: set[str] = field(default_factory=set)
+    has: frozenset[str] = frozenset()
     waited_for: bool = False
 
 
@@ -87,6 +87,7 @@ class RayExecutor:
         gpus_each: int = 0,
         time_s: float | None = None,
     ) -> None:
+        sent = NodeOrder.of(order, time_s)
         if address is None:
             jobs = jobs or 1
             threads = order.threads or max(1, cores() // jobs)
@@ -103,7 +104,7 @@ class RayExecutor:
         if order.memory_gb is not None and address is not None:
             self._needs["memory"] = int(order.memory_gb * 1e9)
         self._order = order.model_copy(update={"threads": threads})
-        self._node_order = NodeOrder.of(self._order, time_s).model_dump_json().encode()
+        self._sent = sent.model_copy(update={"order": self._order}).model_dump_json().encode()
         self._workers: dict[int, _Worker] = {}
         self._units: dict[int, Unit] = {}
         # Nodes where nothing can be computed, with the reason.
@@ -120,19 +121,22 @@ class RayExecutor:
     def wait(self, seconds: float, sink: Sink) -> None:
         """See `Executor`."""
         self._use_idle_workers()
-        if not self._units:
+        speaking = {s: w.stream for s, w in self._workers.items() if w.stream is not None}
+        if not speaking:
             time.sleep(seconds)
             return
-        streams = {slot: self._workers[slot].stream for slot in self._units}
-        said, _ = self._ray.wait(list(streams.values()), num_returns=1, timeout=seconds)
+        streams = list(speaking.values())
+        said, _ = self._ray.wait(streams, num_returns=1, timeout=seconds)
         if said:  # others may have said something as well
-            every = list(streams.values())
-            said, _ = self._ray.wait(every, num_returns=len(every), timeout=0)
-        for slot, stream in streams.items():
+            said, _ = self._ray.wait(streams, num_returns=len(streams), timeout=0)
+        for slot, stream in speaking.items():
+            worker = self._workers[slot]
             if any(stream is one for one in said):
                 self._hear(slot, sink)
-            elif not self._workers[slot].ready:
-                self._tell_of_waiting(self._workers[slot])
+            elif slot in self._units and not worker.ready:
+                self._tell_of_waiting(worker)
+        # Before the run gives those that are idle now something else to do.
+        self._use_idle_workers()
 
     def stop(self, seconds: float, sink: Sink) -> None:
         """See `Executor`."""
@@ -179,33 +183,26 @@ class RayExecutor:
         }
         if self._unfit:
             how["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._unfit)})"}
-        actor = self._ray.remote(RayWorker).options(**how).remote(self._node_order)
+        actor = self._ray.remote(RayWorker).options(**how).remote(self._sent)
         return _Worker(actor, _stream(actor.greet, _presence(self._order.root)), time.monotonic())
 
     def _begin(self, slot: int) -> None:
         """Give a worker that is ready the unit of its slot."""
         worker, unit = self._workers[slot], self._units[slot]
-        files = {} if worker.shares else self._encoder_files(unit, worker.sent)
-        worker.sent.update(files)
+        files: dict[str, bytes] = {}
+        if not worker.shares:
+            names = _encoder_files(unit)
+            folder = self._order.root / "pretrain"
+            # One that is gone is missed by the cell that needs it, as on this machine.
+            there = [name for name in sorted(names - worker.has) if (folder / name).is_file()]
+            files = {name: (folder / name).read_bytes() for name in there}
+            worker.has = names
         worker.stream = _stream(worker.actor.compute, pack_unit(unit), files)
-
-    def _encoder_files(self, unit: Unit, sent: set[str]) -> dict[str, bytes]:
-        """What a worker elsewhere has to read for a unit, and was not sent before."""
-        cells = [cell for cell in unit.cells if isinstance(cell, EvaluateCell)]
-        names = {
-            f"{c.pretrain_key}/{ENCODER if c.snapshot is None else snapshot_file(c.snapshot)}"
-            for c in cells
-            if c.pretrain_key is not None
-        }
-        folder = self._order.root / "pretrain"
-        # One that is gone is missed by the cell that needs it, as on this machine.
-        there = [name for name in sorted(names - sent) if (folder / name).is_file()]
-        return {name: (folder / name).read_bytes() for name in there}
 
     def _use_idle_workers(self) -> None:
         """Let slots whose worker is still to come have those that have nothing to do.
 
-        A cluster that has lost a node may have no room for another worker.
+        A cluster that has lost a node may have no room for another one.
         """
         idle = [s for s, w in self._workers.items() if w.ready and s not in self._units]
         for slot in self._units:
@@ -235,8 +232,6 @@ class RayExecutor:
             del self._units[slot]
             worker.stream = None
         sink(slot, message)
-        if isinstance(message, Over):
-            self._use_idle_workers()
 
     def _greeted(self, slot: int, said: dict[str, Any]) -> None:
         """Take in what a worker says before it is ready."""
@@ -249,8 +244,9 @@ class RayExecutor:
             self._leave_out(worker, said["unfit"])
             self._workers[slot] = self._new_worker()
         elif "ready" in said:
-            worker.ready, worker.shares = True, said["shares"]
-            self._begin(slot)
+            worker.ready, worker.shares, worker.stream = True, said["shares"], None
+            if slot in self._units:
+                self._begin(slot)
 
     def _leave_out(self, worker: _Worker, reason: str) -> None:
         """Compute nothing on a node from now on.
@@ -275,14 +271,18 @@ class RayExecutor:
         parts = [f"{n:g} {name}s" for name, n in self._needs.items() if n and name != "memory"]
         if "memory" in self._needs:
             parts.append(f"{self._needs['memory'] / 1e9:g} GB")
-        log.warning("A worker waits for a node of the Ray cluster with %s free.", ", ".join(parts))
+        log.warning(
+            "No node of the Ray cluster has taken a worker for %g s; it needs one with %s free.",
+            PATIENCE_S,
+            ", ".join(parts),
+        )
 
     def _lose(self, slot: int, sink: Sink, fault: Fault) -> None:
         """End a worker whose unit will not come to an end, and say why."""
         worker = self._workers.pop(slot)
         self._ray.kill(worker.actor, no_restart=True)
-        del self._units[slot]
-        sink(slot, Over(fault))
+        if self._units.pop(slot, None) is not None:
+            sink(slot, Over(fault))
 
     def _fault(self, worker: _Worker, error: Exception) -> Fault:
         """What the end of a worker says of its unit.
@@ -310,6 +310,16 @@ class RayExecutor:
 def _stream(method: Any, *arguments: Any) -> Any:
     """Call a method of an actor that says one thing after another."""
     return method.options(num_returns="streaming").remote(*arguments)
+
+
+def _encoder_files(unit: Unit) -> frozenset[str]:
+    """What has to be read for a unit, by its place in `pretrain`."""
+    cells = [cell for cell in unit.cells if isinstance(cell, EvaluateCell)]
+    return frozenset(
+        f"{c.pretrain_key}/{ENCODER if c.snapshot is None else snapshot_file(c.snapshot)}"
+        for c in cells
+        if c.pretrain_key is not None
+    )
 
 
 def _presence(root: Path) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ class NodeOrder(BaseModel):
         versions: of the packages that have to be the same.
         fingerprints: of the prepared stores, by the path that each has on the run's machine.
         offers: plugins from files, as the run hands them down.
-        search_path: where the run finds modules.
+        search_path: folders of their files.
         codes: of the plugins that are not built in, by kind and name.
     """
 
@@ -73,7 +75,7 @@ class NodeOrder(BaseModel):
             versions=_versions(),
             fingerprints={path: Store.open(path).manifest.fingerprint for path in paths},
             offers=os.environ.get(HANDED_DOWN, "[]"),
-            search_path=tuple(sys.path),
+            search_path=_folders_of_offers(),
             codes=_codes(Suite.model_validate(order.suite)),
         )
 
@@ -132,10 +134,13 @@ class RayWorker:
             files: encoder files that it needs and this node lacks, by their place in `pretrain`.
         """
         assert self._executor is not None, "greeted first"
+        asked = unpack_unit(unit)
+        if self._scratch is not None:
+            self._forget_others({asked.needs, asked.cells[0].key})
         for name, content in files.items():
             write_whole(self._root / "pretrain" / name, content)
         said: list[Message] = []
-        self._executor.start(0, unpack_unit(unit))
+        self._executor.start(0, asked)
         while not any(isinstance(message, Over) for message in said):
             said.clear()
             if self._stopping.is_set():
@@ -173,7 +178,9 @@ class RayWorker:
         for kind, codes in self._node.codes.items():
             for name, code in codes.items():
                 if _registry(kind).origin(name).code != code:
-                    raise UnfitError(f"Its {kind} '{name}' is another one; install the same.")
+                    raise UnfitError(
+                        f"Its {kind} '{name}' is not that of the run; install the same."
+                    )
 
     def _store(self, path: Path) -> Path:
         """Where a prepared store is on this node, made from the records if it is not there.
@@ -210,6 +217,12 @@ class RayWorker:
         self._root = self._scratch.path
         return False
 
+    def _forget_others(self, keys: set[str | None]) -> None:
+        """Keep files of these pretrainings only: a node has not room for all of a long run."""
+        for folder in (self._root / "pretrain").glob("*"):
+            if folder.name not in keys:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _order(self, stores: dict[Path, Path]) -> WorkOrder:
         """The order with the places that things have here."""
         recipes = {
@@ -234,6 +247,13 @@ def _fingerprint(path: Path) -> str | None:
 
 def _versions() -> dict[str, str]:
     return {package: version(package) for package in ("lcd-plugin", "torch")}
+
+
+def _folders_of_offers() -> tuple[str, ...]:
+    """Where the plugins from files are."""
+    offers = json.loads(os.environ.get(HANDED_DOWN, "[]"))
+    specs = [find_spec(offer["value"].partition(":")[0]) for offer in offers]
+    return tuple({str(Path(spec.origin).parent) for spec in specs if spec and spec.origin})
 
 
 def _codes(suite: Suite) -> dict[str, dict[str, str]]:
