@@ -6,8 +6,30 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Whether one came while `interrupts` was in force: what it raises is lost where it happens to come
+# in a callback of the interpreter, or in code that takes any exception for a failure of its own.
+_SEEN = [False]
+
+
+def interrupts() -> None:
+    """Let both signals raise KeyboardInterrupt wherever the program happens to be, from now on."""
+    _SEEN[0] = False
+    for number in SIGNALS:
+        signal.signal(number, _raise)
+
+
+def require_none() -> None:
+    """Raise KeyboardInterrupt if a signal has come since `interrupts`."""
+    if _SEEN[0]:
+        raise KeyboardInterrupt
+
+
+def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    _SEEN[0] = True
+    raise KeyboardInterrupt
 
 
 class Interruption:
@@ -37,6 +59,7 @@ def interruption(raising: bool) -> Iterator[Interruption]:
         raising: see `Interruption`; else the first is only noted, so that no result is lost between
             its files.
     """
+    require_none()
     noticed = Interruption(raising)
     before = {}
     try:

@@ -89,12 +89,20 @@ class Leases:
             self._folder.rmdir()  # if nobody else has any
 
     def clear_up(self) -> None:
-        """Remove the claims of dead runners."""
+        """Remove the claims of dead runners.
+
+        Raises:
+            OSError: nothing can be written.
+        """
+        try:
+            keys = {path.name.partition(".")[0] for path in self._folder.iterdir()}
+        except FileNotFoundError:
+            return
+        for key in keys - {""}:
+            # By taking them over: another runner may be doing so at this moment.
+            if self.take(key):
+                self.release(key)
         with contextlib.suppress(OSError):
-            for key in {path.name.partition(".")[0] for path in self._folder.iterdir()}:
-                # By taking them over: another runner may be doing so at this moment.
-                if key and self.take(key):
-                    self.release(key)
             self._folder.rmdir()  # if none is left
 
     def _abandoned(self, path: Path) -> bool:

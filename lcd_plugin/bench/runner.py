@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,9 +130,10 @@ class Runner:
         return self._outcome
 
     def _clear_up(self) -> None:
-        """Remove what runners have left that were killed."""
-        self._watch.clear_up()
-        self._leases.clear_up()
+        """Remove what runners have left that were killed; the next one can do so as well."""
+        with suppress(OSError):
+            self._watch.clear_up()
+            self._leases.clear_up()
 
     @contextmanager
     def _logged(self, tell: Listen) -> Iterator[None]:
@@ -146,6 +147,8 @@ class Runner:
         finally:
             self._executor.close()
             self._leases.release_all()
+            # Of runners that were killed meanwhile.
+            self._clear_up()
             events.run_ended(counts=dict(self._outcome.counts))
             events.close()
             self._listen = told

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import typer
 
+from lcd_plugin.bench.interruption import interrupts
 from lcd_plugin.errors import DataError, LcdBenchError
 
 SPINS = "2000"
@@ -82,9 +82,6 @@ def _set_up() -> None:
     # millisecond at the end of each parallel piece of work, and there are hundreds in a step: with
     # other work on the machine that slows a step by two to four times, without it gains nothing.
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    signal.signal(signal.SIGTERM, _interrupt)
+    with contextlib.suppress(ValueError):  # not in the main thread, which is who gets signals
+        interrupts()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

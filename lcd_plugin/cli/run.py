@@ -156,6 +156,7 @@ def run_command(
 
       lcd-bench run quick -m lcd -m simclr --set lcd.gamma=0.01 --dry-run
     """
+    from lcd_plugin.bench.interruption import require_none
     from lcd_plugin.bench.suite import load_suite
 
     add_plugin_files(plugin_files)
@@ -178,6 +179,7 @@ def run_command(
     resolved = load_suite(suite, assignments or [], flags)
     out = out or Path("runs") / resolved.name
     plan = _plan(resolved, device.value)
+    require_none()
     if dry_run:
         _show_plan(plan, out, as_json)
         return
@@ -186,6 +188,7 @@ def run_command(
     how = Workers(executor.value, jobs, address, time_limit, memory_limit)
     outcome = _compute(plan, out, device.value, how, trackers or [], retry_failed, fail_fast)
     _show_outcome(outcome, out, as_json)
+    require_none()
     if not outcome.complete:
         raise typer.Exit(CELLS_FAILED)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 
 from lcd_plugin.bench.executors.base import Sink
 from lcd_plugin.bench.executors.messages import (
+    Computed,
     Message,
     Over,
     Said,
@@ -34,8 +36,10 @@ from lcd_plugin.bench.units import Unit
 
 log = logging.getLogger(__name__)
 
-# Bytes of what a worker printed that are kept.
+# Characters of what a worker printed that are kept.
 LAST_WORDS = 4000
+# What the interpreter ends with when it crashes.
+EXTENSIONS = re.compile(r"^Extension modules: .*$", re.MULTILINE)
 # Bytes that lie on the disk before they are thrown away.
 MOST_PRINTED = 2**24
 # Seconds that a worker may take before it begins with a cell: imports, opening the stores.
@@ -130,11 +134,14 @@ class LocalExecutor:
             return
         if isinstance(message, Started):
             worker.set_deadline(self._time_s)
+            worker.at = message.key
         elif isinstance(message, Said):
             log.log(message.level, "%s", message.text)
-        elif isinstance(message, Over):
+        if isinstance(message, Computed | Over):
+            # Before its cell is over, which then has it in its log.
             for said in worker.printed():
                 sink(slot, said)
+        if isinstance(message, Over):
             worker.unit = worker.deadline = None
         sink(slot, message)
 
@@ -172,7 +179,8 @@ class _Worker:
         self._output = TemporaryFile("a+b")  # noqa: SIM115
         self._process = subprocess.Popen(
             # -P: the search path is ours, without the folder that we happen to be in.
-            [sys.executable, "-P", "-X", "faulthandler", "-m",
+            # -u: what was printed is not lost where the process is.
+            [sys.executable, "-P", "-u", "-X", "faulthandler", "-m",
              "lcd_plugin.bench.executors.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -184,13 +192,14 @@ class _Worker:
         theirs.close()
         self.connection = Connection(ours.detach())
         self.unit: Unit | None = None
+        self.at = ""
         self.deadline: float | None = None
         self.last_words = ""
         self._send(order.model_dump_json().encode())
 
     def begin(self, unit: Unit, time_s: float | None) -> None:
         """Give it a unit."""
-        self.unit = unit
+        self.unit, self.at = unit, unit.cells[0].key
         self.set_deadline(None if time_s is None else time_s + STARTING_S)
         self._send(pack_unit(unit))
 
@@ -209,7 +218,10 @@ class _Worker:
     def cut_output(self) -> None:
         """Keep what it prints from filling the disk."""
         if os.fstat(self._output.fileno()).st_size > MOST_PRINTED:
+            end = self._tail()
             self._output.truncate(0)
+            self._output.write(end)
+            self._output.flush()
 
     def ask_to_stop(self) -> None:
         """Let it save what it has and end its unit."""
@@ -222,13 +234,18 @@ class _Worker:
 
     def printed(self) -> list[Said]:
         """What it has printed since this was asked last, as said by the cell under way."""
-        size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, size - LAST_WORDS))
-        text = self._output.read().decode(errors="replace").strip()
+        text = self._tail().decode(errors="replace")
+        # Several thousand characters that say nothing of where it was.
+        text = EXTENSIONS.sub("", text).strip()[-LAST_WORDS:]
         self._output.seek(0)
         self._output.truncate()
         self.last_words = text
-        return [Said(self.unit.cells[0].key, 0, text)] if text and self.unit is not None else []
+        return [Said(self.at, 0, text)] if text and self.unit is not None else []
+
+    def _tail(self) -> bytes:
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - 10 * LAST_WORDS))
+        return self._output.read()
 
     def end(self, patience_s: float = 0.0) -> int:
         """End it with all that it has started; how it ended, as `subprocess` says it.
