@@ -24,8 +24,9 @@ class CellEvent:
     Attributes:
         cell: the cell.
         status: how it ended; or `started`, `progress` (an epoch is done), `logged` (it said
-            something), `retry` (it failed, and will be tried again in this run), `stopped` (it was
-            under way when the run was interrupted).
+            something), `retry` (it failed, and will be tried again in this run), `waiting` (another
+            runner is at it; said again from time to time), `stopped` (it was under way when the run
+            was interrupted).
         message: score and cost, reason of the failure, or what was said.
         epoch: how far its pretraining is; None but for `progress`.
         result: what is on disk now; None but for `done` and `failed`.
@@ -33,7 +34,7 @@ class CellEvent:
     """
 
     cell: Cell
-    status: Status | Literal["started", "progress", "logged", "retry", "stopped"]
+    status: Status | Literal["started", "progress", "logged", "retry", "waiting", "stopped"]
     message: str = ""
     epoch: EpochDone | None = None
     result: CellResult | None = None
@@ -56,10 +57,20 @@ def tell_all(listeners: Iterable[Listen]) -> Listen:
 
 @dataclass
 class RunSummary:
-    """How many cells ended how, and why some failed."""
+    """How many cells ended how, and why some failed.
 
+    Attributes:
+        total: cells of the plan.
+    """
+
+    total: int = 0
     counts: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(ENDED, 0))
     failures: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def not_tried(self) -> int:
+        """Cells that the run has not come to."""
+        return max(0, self.total - sum(self.counts.values()))
 
     @property
     def complete(self) -> bool:

@@ -23,6 +23,8 @@ PASSING = frozenset({"device", "killed", "lost", "data", "disk"})
 # Seconds before each further try within a run; a run does not wait for data or room to come back.
 PAUSES = (2.0, 10.0)
 NO_MEMORY = ("bad_alloc", "can't allocate memory", "Cannot allocate memory", "MemoryError")
+# And those that got no thread, whose stack is memory.
+NO_THREAD = ("can't start new thread", "Thread creation failed", "pthread_create failed")
 # What an OSError says of a disk that is full, or whose mount was lost or is read-only now.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
 
@@ -47,6 +49,11 @@ class Fault:
     def passing(self) -> bool:
         """Whether a later try may go well by itself."""
         return self.kind in PASSING
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the fault of the cell that was being computed."""
+        return self.kind in ("crashed", "time", "memory")
 
     def pause(self, tries: int) -> float | None:
         """Seconds until the next try in this run after so many; None where it is the end."""
@@ -76,3 +83,8 @@ def _kind(error: BaseException) -> Kind:
 def names_memory(text: str) -> bool:
     """Whether a text is what libraries say that got no memory."""
     return any(phrase in text for phrase in NO_MEMORY)
+
+
+def names_threads(text: str) -> bool:
+    """Whether a text is what libraries say that got no thread."""
+    return any(phrase in text for phrase in NO_THREAD)

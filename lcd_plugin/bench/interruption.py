@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while cells are computed: the first asks, the second ends."""
+"""Ctrl-C, SIGTERM and SIGHUP while cells are computed: the first asks, the second ends."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 # Whether one came while `interrupts` was in force: what it raises is lost where it happens to come
 # in a callback of the interpreter, or in code that takes any exception for a failure of its own.
 _SEEN = [False]
 
 
 def interrupts() -> None:
-    """Let both signals raise KeyboardInterrupt wherever the program happens to be, from now on."""
+    """Let signals raise KeyboardInterrupt wherever the program happens to be, from now on."""
     _SEEN[0] = False
-    for number in SIGNALS:
+    for number in _heeded():
         signal.signal(number, _raise)
 
 
@@ -25,6 +25,12 @@ def require_none() -> None:
     """Raise KeyboardInterrupt if a signal has come since `interrupts`."""
     if _SEEN[0]:
         raise KeyboardInterrupt
+
+
+def _heeded() -> list[signal.Signals]:
+    # What whoever started us ignores is not meant for us: `nohup`, and Ctrl-C where a script has
+    # started us with `&`.
+    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
@@ -50,6 +56,17 @@ class Interruption:
         if again or self.raising:
             raise KeyboardInterrupt
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the first signal raise at the end of this, and not in the middle."""
+        raising, self.raising = self.raising, False
+        try:
+            yield
+        finally:
+            self.raising = raising
+        if raising and self.wanted:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def interruption(raising: bool) -> Iterator[Interruption]:
@@ -63,7 +80,7 @@ def interruption(raising: bool) -> Iterator[Interruption]:
     noticed = Interruption(raising)
     before = {}
     try:
-        for number in SIGNALS:
+        for number in _heeded():
             before[number] = signal.signal(number, noticed.handle)
     except ValueError:  # not in the main thread, which is who gets signals
         pass

@@ -70,14 +70,25 @@ class Leases:
         return True
 
     def holds(self, key: str) -> bool:
-        """Whether a claim is still ours: another runner may have taken us for dead."""
+        """Whether a claim is still ours: another runner may have taken us for dead.
+
+        A claim that cannot be read at the moment is no sign of that.
+        """
         own = self._held.get(key)
-        return own is not None and _owner(own) == self._runner
+        if own is None:
+            return False
+        try:
+            return read_limited(own, MOST) == self._runner.encode()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
     def release(self, key: str) -> None:
         """Give a claim back."""
         own = self._held.pop(key, None)
         if own is not None and _owner(own) == self._runner:
+            # One that stays is not held any more, and so abandoned.
             with contextlib.suppress(OSError):
                 own.unlink(missing_ok=True)
 
@@ -107,6 +118,8 @@ class Leases:
 
     def _abandoned(self, path: Path) -> bool:
         owner = _owner(path)
+        if owner == self._runner:
+            return path not in self._held.values()
         if owner:
             return self._is_dead(owner)
         # Somebody is between making it and writing their name, or was killed there.

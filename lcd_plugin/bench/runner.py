@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lcd_plugin.bench.claims import Claims
 from lcd_plugin.bench.events import Cell, CellEvent, Listen, RunSummary, Status, tell_all
 from lcd_plugin.bench.executors.base import Executor
 from lcd_plugin.bench.executors.inline import InlineExecutor
@@ -18,8 +18,6 @@ from lcd_plugin.bench.executors.messages import Advanced, Computed, Message, Ove
 from lcd_plugin.bench.faults import Fault
 from lcd_plugin.bench.headline import headline
 from lcd_plugin.bench.interruption import Interruption, interruption
-from lcd_plugin.bench.leases import Leases
-from lcd_plugin.bench.listing import known_result
 from lcd_plugin.bench.observe import CellLog, EventLog
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import PretrainCell
@@ -31,34 +29,17 @@ from lcd_plugin.bench.recorder import (
     remove_half_written,
 )
 from lcd_plugin.bench.results import CellResult, PretrainResult, read_result
-from lcd_plugin.bench.runners import Presence, RunningCell, Watch, new_name
+from lcd_plugin.bench.runners import Presence, new_name
 from lcd_plugin.bench.schedule import Schedule
+from lcd_plugin.bench.under_way import UnderWay
 from lcd_plugin.bench.units import Unit, units_of
-from lcd_plugin.pretrain.job import EpochDone
-from lcd_plugin.timing import now
 
-# Seconds between looks at signals, and at what other runners have done.
-POLL_S, ELSEWHERE_S = 0.5, 1.0
+# Seconds between looks at signals; and between words of what other runners are at.
+POLL_S, REMIND_S = 0.5, 60.0
 # Seconds that an interrupted cell has to come to the end of an epoch and save it.
 GRACE_S = 10.0
-
-
-@dataclass
-class _UnderWay:
-    """A unit in a slot.
-
-    Attributes:
-        left: its cells without a result, by key.
-        cell: the one that is computed now.
-        since: when that began.
-        epoch: how far it is, where it is a pretraining.
-    """
-
-    unit: Unit
-    left: dict[str, Cell]
-    cell: Cell
-    since: str = field(default_factory=now)
-    epoch: EpochDone | None = None
+FAILED = "its pretraining failed"
+DAMAGED = "its encoder is gone or was changed; the same command computes it again"
 
 
 class Runner:
@@ -94,18 +75,15 @@ class Runner:
         how = {"executor": self._executor.facts()}
         origin = provenance(device, torch.get_num_threads()) | how
         self._recorder = Recorder(self._out, origin)
-        self._watch = Watch(self._out)
-        self._leases = Leases(self._out, self.name, self._watch.is_dead)
-        self._outcome = RunSummary()
-        self._total = len(plan.pretrain) + len(plan.evaluate)
+        self._claims = Claims(self._out, self.name)
+        self._outcome = RunSummary(total=len(plan.pretrain) + len(plan.evaluate))
         self._schedule = Schedule((), ())
-        self._under_way: dict[int, _UnderWay] = {}
-        # What other runners are computing; and how often a unit was tried, by its first key.
-        self._elsewhere: dict[str, Cell] = {}
-        self._looked_elsewhere = 0.0
+        self._under_way: dict[int, UnderWay] = {}
+        self._wanted = Interruption(raising=False)
+        # How often a cell was tried; failures of this run; when it was said who is at what.
         self._tries: dict[str, int] = {}
-        # Seals of failures of before, which are not another runner's of now.
-        self._old_failures: dict[str, str | None] = {}
+        self._newly_failed = 0
+        self._reminded = 0.0
 
     def run(self) -> RunSummary:
         """Compute what is not complete.
@@ -117,105 +95,96 @@ class Runner:
         self._recorder.plan(self._plan)
         self._outcome.failures += list(self._plan.unavailable.items())
         self._look_around()
-        if self._schedule.empty:
-            self._clear_up()
-            return self._outcome
-        with (
-            interruption(self._executor.interruptible) as wanted,
-            self._recorder.writable(),
-            Presence(self._out, self.name, self._standing) as presence,
-            self._logged(lambda event: presence.tell()),
-        ):
-            self._work(wanted)
+        try:
+            if self._schedule.empty:
+                self._claims.clear_up()
+                return self._outcome
+            with (
+                interruption(self._executor.interruptible) as self._wanted,
+                self._recorder.writable(),
+                Presence(self._out, self.name, self._standing) as presence,
+                self._logged(lambda event: presence.tell()),
+            ):
+                self._work()
+        finally:
+            self._executor.close()
         return self._outcome
-
-    def _clear_up(self) -> None:
-        """Remove what runners have left that were killed; the next one can do so as well."""
-        with suppress(OSError):
-            self._watch.clear_up()
-            self._leases.clear_up()
 
     @contextmanager
     def _logged(self, tell: Listen) -> Iterator[None]:
         """Write down what happens meanwhile; and leave nothing behind that is not to stay."""
         events, told = EventLog(self._out, self.name), self._listen
         self._listen = tell_all((events.listen, CellLog(self._out).listen, tell, told))
-        events.run_started(total=self._total, **self._executor.facts())
-        self._clear_up()
+        events.run_started(total=self._outcome.total, **self._executor.facts())
+        self._claims.clear_up()
         try:
             yield
         finally:
             self._executor.close()
-            self._leases.release_all()
+            self._claims.close()
             # Of runners that were killed meanwhile.
-            self._clear_up()
+            self._claims.clear_up()
             events.run_ended(counts=dict(self._outcome.counts))
             events.close()
             self._listen = told
 
     def _look_around(self) -> None:
         """What is there already, and what is to be done."""
-        todo = {cell.key for cell in self._plan.evaluate if not self._known(cell)}
+        todo = {cell.key for cell in self._plan.evaluate if self._known(cell) is None}
         needed = {cell.pretrain_key for cell in self._plan.evaluate if cell.key in todo}
-        there, gone = set(), set()
+        there: set[str] = set()
+        gone: set[str] = set()
         for cell in self._plan.pretrain:
-            failed_before = self._outcome.counts["failed"]
             # An encoder that is going to be used is read whole, which a glance does not do.
-            damaged = cell.key in needed and not self._is_trained(cell.key, or_failed=True)
-            if damaged or not self._known(cell):
+            if cell.key in needed and self._trained(cell.key) is None:
+                self._claims.pass_over(cell)
                 todo.add(cell.key)
-            elif self._outcome.counts["failed"] > failed_before:
-                gone.add(cell.key)
+            elif (known := self._known(cell)) is None:
+                todo.add(cell.key)
             else:
-                there.add(cell.key)
+                (there if known.status == "complete" else gone).add(cell.key)
         units = []
         for unit in units_of(self._plan):
             cells = [cell for cell in unit.cells if cell.key in todo]
             if unit.needs in gone:
-                self._block(cells)
+                self._block(cells, FAILED)
             elif cells:
                 units.append(Unit(tuple(cells)))
         self._schedule = Schedule(units, there)
 
-    def _known(self, cell: Cell) -> bool:
-        """Whether a cell needs no computing, since it has a result."""
-        look = self._look(cell)
-        if look is None:
-            return False
-        if look.status == "complete":
+    def _known(self, cell: Cell) -> CellResult | None:
+        """The result of a cell that needs no computing, since it has one."""
+        found = self._claims.result(cell)
+        if found is None:
+            return None
+        if found.status == "complete":
             if isinstance(cell, PretrainCell):
                 # Left by a run that was killed between the two.
                 remove_checkpoint(self._out, cell)
-            self._end(cell, "cached", headline(look))
-            return True
-        self._old_failures[cell.key] = look.seal
-        if self._retry_failed or look.transient:
-            return False
-        self._fail(cell, f"{look.error} (failed before; --retry-failed tries again)")
-        return True
+            self._end(cell, "cached", headline(found))
+            return found
+        if self._retry_failed or found.transient:
+            self._claims.pass_over(cell)
+            return None
+        self._fail(cell, f"{found.error} (failed before; --retry-failed tries again)")
+        return found
 
-    def _look(self, cell: Cell) -> CellResult | None:
-        return known_result(self._out, cell)
-
-    def _work(self, wanted: Interruption) -> None:
-        while not wanted.wanted and not self._enough():
+    def _work(self) -> None:
+        while not self._wanted.wanted and not (self._fail_fast and self._newly_failed):
             for slot in set(range(self._executor.slots)) - self._under_way.keys():
                 self._fill(slot)
             if self._under_way:
                 self._executor.wait(POLL_S, self._hear)
-            elif self._elsewhere or not self._schedule.empty:
+            elif self._claims.elsewhere or not self._schedule.empty:
                 time.sleep(POLL_S)
             else:
                 return
             self._look_elsewhere()
         # What comes now is not worth a signal's raising in the middle of it; a second one is.
-        wanted.raising = False
+        self._wanted.raising = False
         self._executor.stop(GRACE_S, self._hear)
-        if wanted.wanted:
+        if self._wanted.wanted:
             raise KeyboardInterrupt
-
-    def _enough(self) -> bool:
-        return self._fail_fast and self._outcome.counts["failed"] > 0
 
     def _fill(self, slot: int) -> None:
         """Start the next unit that nobody else is at."""
@@ -223,79 +192,73 @@ class Runner:
             cells = [cell for cell in unit.cells if self._claim(cell)]
             if cells and unit.needs is not None and not self._is_trained(unit.needs):
                 self._recorder.require_folder()
-                self._block(cells)
+                self._block(cells, DAMAGED)
                 continue
             if cells:
                 unit = Unit(tuple(cells))
-                self._under_way[slot] = _UnderWay(unit, {c.key: c for c in cells}, cells[0])
+                self._under_way[slot] = UnderWay(unit)
                 self._executor.start(slot, unit)
                 return
 
     def _claim(self, cell: Cell) -> bool:
         """Whether a cell is ours to compute."""
-        if not self._leases.take(cell.key):
-            self._elsewhere[cell.key] = cell
-            return False
-        # Another runner may have computed it since we looked.
-        if self._ended_elsewhere(cell):
-            self._leases.release(cell.key)
-            return False
-        remove_half_written(cell_folder(self._out, cell))
-        return True
+        taken = self._claims.take(cell)
+        if taken == "ours":
+            remove_half_written(cell_folder(self._out, cell))
+            return True
+        if taken == "elsewhere":
+            self._tell(cell, "waiting")
+        else:
+            self._ended_elsewhere(cell, taken)
+        return False
 
-    def _ended_elsewhere(self, cell: Cell) -> bool:
-        look = self._look(cell)
-        if look is None:
-            return False
-        if look.status == "failed" and look.seal == self._old_failures.get(cell.key):
-            return False  # that is why we are here
-        if look.status == "complete":
-            # Ours, if we were at it too.
-            remove_checkpoint(self._out, cell)
-            self._end(cell, "elsewhere", headline(look))
+    def _ended_elsewhere(self, cell: Cell, result: CellResult) -> None:
+        if result.status == "complete":
+            if isinstance(cell, PretrainCell):
+                remove_checkpoint(self._out, cell)  # ours, if we were at it too
+            self._end(cell, "elsewhere", headline(result))
             self._schedule.trained(cell.key)
         else:
-            self._fail(cell, f"{look.error} (by another runner)")
-        return True
+            self._newly_failed += 1
+            self._fail(cell, f"{result.error} (by another runner)")
 
     def _look_elsewhere(self) -> None:
         """What has become of the cells that other runners are at."""
-        if not self._elsewhere or time.monotonic() - self._looked_elsewhere < ELSEWHERE_S:
-            return
-        for cell in list(self._elsewhere.values()):
-            if self._ended_elsewhere(cell):
-                del self._elsewhere[cell.key]
-            elif self._leases.take(cell.key):
-                # It was given back without a result, or its runner is dead: ours now.
-                self._leases.release(cell.key)
-                del self._elsewhere[cell.key]
+        for cell, result in self._claims.news():
+            if result is not None:
+                self._ended_elsewhere(cell, result)
+            else:
                 self._schedule.first(Unit((cell,)))
-        self._looked_elsewhere = time.monotonic()
+        if self._claims.elsewhere and time.monotonic() - self._reminded > REMIND_S:
+            self._reminded = time.monotonic()
+            for cell in self._claims.elsewhere:
+                self._tell(cell, "waiting")
 
     def _hear(self, slot: int, message: Message) -> None:
-        now_at = self._under_way[slot]
+        at = self._under_way[slot]
         if isinstance(message, Over):
             del self._under_way[slot]
-            self._close(now_at, message.fault)
+            self._close(at, message.fault)
             return
-        cell = next(c for c in now_at.unit.cells if c.key == message.key)
+        cell = at.cell_of(message.key)
         if isinstance(message, Started):
-            now_at.cell, now_at.since, now_at.epoch = cell, now(), None
+            at.begin(cell)
             self._tell(cell, "started", worker=slot)
         elif isinstance(message, Advanced):
-            now_at.epoch = message.epoch
+            at.epoch = message.epoch
             self._tell(cell, "progress", epoch=message.epoch, worker=slot)
         elif isinstance(message, Said):
             self._tell(cell, "logged", message.text, worker=slot)
         elif isinstance(message, Computed):
-            del now_at.left[cell.key]
-            self._done(cell, message, now_at.since, slot)
+            del at.left[cell.key]
+            with self._wanted.held():
+                self._done(cell, message, at.since, slot)
 
     def _done(self, cell: Cell, computed: Computed, since: str, slot: int) -> None:
         if not self._still_ours(cell):
             return
         result = self._recorder.done(cell, computed, since)
-        self._leases.release(cell.key)
+        self._claims.release(cell)
         self._schedule.trained(cell.key)
         self._end(cell, "done", headline(result), result=result, worker=slot)
 
@@ -305,59 +268,72 @@ class Runner:
         Raises:
             ConfigError: the folder of the results is gone.
         """
-        if self._leases.holds(cell.key):
+        if self._claims.still(cell):
             return True
         self._recorder.require_folder()
-        # We were silent for so long that another runner took the cell over.
-        self._leases.release(cell.key)
-        self._elsewhere[cell.key] = cell
         return False
 
-    def _close(self, ended: _UnderWay, fault: Fault | None) -> None:
+    def _close(self, ended: UnderWay, fault: Fault | None) -> None:
         """Settle the cells of a unit that have no result."""
         left = [cell for cell in ended.left.values() if self._still_ours(cell)]
         if not left:
             return
         fault = fault or Fault("crashed", "its worker forgot it")
-        if not self._settled(ended, left, fault):
-            for cell in left:
-                result = self._recorder.failed(cell, fault, ended.since)
-                self._leases.release(cell.key)
-                self._fail(cell, fault.reason, result=result)
+        guilty = self._guilty(ended, left, fault)
+        for cell in guilty:
+            result = self._recorder.failed(cell, fault, ended.since)
+            self._newly_failed += 1
+            self._fail(cell, fault.reason, result=result)
+        for cell in left:
+            self._claims.release(cell)
 
-    def _settled(self, ended: _UnderWay, left: list[Cell], fault: Fault) -> bool:
-        """Give cells back that did not fail by themselves, or are tried again."""
-        self._tries[left[0].key] = tries = self._tries.get(left[0].key, 0) + 1
-        if fault.kind == "stopped":
+    def _guilty(self, ended: UnderWay, left: list[Cell], fault: Fault) -> list[Cell]:
+        """Cells that have failed by a fault; what it leaves of the others is tried again."""
+        if fault.kind == "stopped" or (fault.kind == "killed" and self._wanted.wanted):
             self._tell(ended.cell, "stopped")
-        elif (pause := fault.pause(tries)) is not None:
+            return []
+        tries = self._count_try(left) if fault.passing else 1
+        if (pause := fault.pause(tries)) is not None:
             self._tell(ended.cell, "retry", f"{fault.reason}; trying again in {pause:g} s")
             self._schedule.later(Unit(tuple(left)), pause)
-        elif len(left) > 1 and not fault.whole:
-            # Computing cells together failed: find out which of them it was.
-            for cell in reversed(left):
-                self._schedule.first(Unit((cell,)))
-        else:
-            return False
-        for cell in left:
-            self._leases.release(cell.key)
-        return True
+            return []
+        if len(left) == 1 or fault.whole:
+            return left
+        if ended.cell is not ended.unit.cells[0] and fault.own:
+            # What is solved for all cells together comes with the first of them.
+            others = [cell for cell in left if cell is not ended.cell]
+            self._schedule.first(Unit(tuple(others)))
+            return [ended.cell]
+        self._tell(ended.cell, "retry", f"{fault.reason}; computing its group one by one")
+        for cell in reversed(left):
+            self._schedule.first(Unit((cell,)))
+        return []
 
-    def _is_trained(self, key: str, or_failed: bool = False) -> bool:
-        result = read_result(self._out / "pretrain" / key, PretrainResult)
-        return result is not None and (or_failed or result.status == "complete")
+    def _count_try(self, cells: Iterable[Cell]) -> int:
+        """How often these were tried, as the one that was tried most often."""
+        for cell in cells:
+            self._tries[cell.key] = self._tries.get(cell.key, 0) + 1
+        return max(self._tries[cell.key] for cell in cells)
+
+    def _trained(self, key: str) -> PretrainResult | None:
+        """The result of a pretraining, if all of its files are whole."""
+        return read_result(self._out / "pretrain" / key, PretrainResult)
+
+    def _is_trained(self, key: str) -> bool:
+        result = self._trained(key)
+        return result is not None and result.status == "complete"
 
     def _fail(self, cell: Cell, reason: str, **more: Any) -> None:
         self._outcome.failures.append((cell.title, reason))
         self._end(cell, "failed", reason, **more)
         if isinstance(cell, PretrainCell):
             for unit in self._schedule.give_up(cell.key):
-                self._block(unit.cells)
+                self._block(unit.cells, FAILED)
 
-    def _block(self, cells: Iterable[Cell]) -> None:
+    def _block(self, cells: Iterable[Cell], reason: str) -> None:
         for cell in cells:
-            self._leases.release(cell.key)
-            self._end(cell, "blocked", "its pretraining failed")
+            self._claims.release(cell)
+            self._end(cell, "blocked", reason)
 
     def _end(self, cell: Cell, status: Status, message: str, **more: Any) -> None:
         self._outcome.counts[status] += 1
@@ -368,21 +344,11 @@ class Runner:
 
     def _standing(self) -> dict[str, Any]:
         """What others can read of this run, see `RunnerRecord`."""
-        running = tuple(
-            RunningCell(
-                key=at.cell.key,
-                title=at.cell.title,
-                kind="pretrain" if at.unit.pretraining else "evaluate",
-                worker=slot,
-                since=at.since,
-                **(at.epoch._asdict() if at.epoch else {}),
-            )
-            for slot, at in sorted(self._under_way.copy().items())
-        )
+        under_way = sorted(self._under_way.copy().items())
         return {
             "executor": self._executor.name,
             "jobs": self._executor.slots,
-            "total": self._total,
+            "total": self._outcome.total,
             "counts": dict(self._outcome.counts),
-            "running": running,
+            "running": tuple(at.record(slot) for slot, at in under_way),
         }

@@ -32,10 +32,10 @@ def run(request: dict[str, Any]) -> None:
 
 def be_on_another_host(name: str) -> None:
     """Look to other runners as if this were one elsewhere; and take them for dead in a second."""
-    from lcd_plugin.bench import runner, runners
+    from lcd_plugin.bench import claims, runner, runners
 
     runners._boot = lambda: name
-    runner.Watch = partial(runners.Watch, silent_s=1.5)
+    claims.Watch = partial(runners.Watch, silent_s=1.5)
     runner.Presence = partial(runners.Presence, beat_s=0.2)
 
 
