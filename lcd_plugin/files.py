@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from io import BufferedReader
 from pathlib import Path
 
+# What `tempfile` makes of the prefix below.
+_TEMPORARY = re.compile(r"\.(?P<name>.+)-[a-z0-9_]{8}")
+
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all (temporary name, fsync, rename)."""
+    """Write a file so that it is there whole or not at all (temporary name, fsync, rename).
+
+    Raises:
+        OSError: it cannot be written; `filename` is always set.
+    """
     try:
         _write_whole(path, content)
     except FileNotFoundError:
@@ -31,9 +39,39 @@ def _write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say where it is full
         raise
+
+
+def temporary_of(name: str) -> str | None:
+    """The file that a name of `write_whole` was to become; None for any other name.
+
+    Only a kill in the middle leaves such a file behind.
+    """
+    match = _TEMPORARY.fullmatch(name)
+    return match["name"] if match else None
+
+
+def remove_temporary(folder: Path, known: re.Pattern[str]) -> None:
+    """Remove what killed processes left of files in a folder.
+
+    Of one that writes at this moment, too, which then does so again.
+
+    Args:
+        folder: where to look; it need not be there.
+        known: names of the files that are written there. What is called otherwise is somebody
+            else's and stays, as does what is no file.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for path in folder.glob(".*-*"):
+        of = temporary_of(path.name)
+        if of and known.fullmatch(of) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def read_limited(path: Path, most: int) -> bytes:

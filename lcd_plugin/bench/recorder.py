@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from lcd_plugin.bench.datasets import summary
 from lcd_plugin.bench.events import Cell
 from lcd_plugin.bench.executors.messages import Computed
 from lcd_plugin.bench.faults import Fault
+from lcd_plugin.bench.own_files import OF_CELL, OF_FIGURES, OF_REPORT, OF_TOP, REPORT, SUITE
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.pretraining import CHECKPOINT
@@ -25,11 +27,14 @@ from lcd_plugin.bench.results import (
 from lcd_plugin.bench.saved_plan import PLAN, SavedPlan, save_plan
 from lcd_plugin.bench.toml import dump_toml
 from lcd_plugin.errors import ConfigError
-from lcd_plugin.files import write_whole
+from lcd_plugin.files import remove_temporary, write_whole
 from lcd_plugin.plugins import DATASETS, ENCODERS, METHODS
 from lcd_plugin.timing import now
 
 log = logging.getLogger(__name__)
+
+# Errors of a file system that nobody needs to name to know what to do.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Recorder:
@@ -55,9 +60,14 @@ class Recorder:
         data = [summary(s) for s in {s.manifest.fingerprint: s for s in stores}.values()]
         with self.writable():
             self._out.mkdir(parents=True, exist_ok=True)
-            for folder in (self._out, self._out / "report"):
-                remove_half_written(folder)
-            write_whole(self._out / "suite.toml", dump_toml(suite.model_dump(mode="json")).encode())
+            report = self._out / REPORT
+            for folder, known in (
+                (self._out, OF_TOP),
+                (report, OF_REPORT),
+                (report / "figures", OF_FIGURES),
+            ):
+                remove_temporary(folder, known)
+            write_whole(self._out / SUITE, dump_toml(suite.model_dump(mode="json")).encode())
             save_plan(self._out, SavedPlan.of(plan, data))
 
     def done(self, cell: Cell, computed: Computed, started: str) -> CellResult:
@@ -105,7 +115,7 @@ class Recorder:
 
     @contextmanager
     def writable(self) -> Iterator[None]:
-        """Say in one sentence that the folder cannot be written.
+        """Say in one sentence that the folder cannot be written, or that there is no room.
 
         Raises:
             ConfigError: so it is; what is there is kept.
@@ -113,12 +123,20 @@ class Recorder:
         try:
             yield
         except OSError as error:
-            if not str(error.filename or self._out).startswith(str(self._out)):
-                raise
-            raise ConfigError(
-                f"Results cannot be written to {self._out} ({error.strerror}); what is there is "
-                f"kept. Make room, or give another folder with -o."
-            ) from error
+            if self._is_ours(error.filename):
+                raise ConfigError(
+                    f"Results cannot be written to {self._out} ({error.strerror}); what is there "
+                    f"is kept. Make room, or give another folder with -o."
+                ) from error
+            if error.filename is None and error.errno in NO_ROOM:
+                raise ConfigError(
+                    f"Something cannot be written ({error.strerror}); what is finished is kept. "
+                    f"Make room, and the same command goes on from there."
+                ) from error
+            raise
+
+    def _is_ours(self, filename: object) -> bool:
+        return isinstance(filename, str) and Path(filename).is_relative_to(self._out)
 
     def _write(self, cell: Cell, result: CellResult, files: dict[str, bytes]) -> CellResult:
         with self.writable():
@@ -146,9 +164,5 @@ def remove_checkpoint(out: Path, cell: Cell) -> None:
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what a process that was killed left of a file.
-
-    Of one that writes at this moment, too, which then does so again.
-    """
-    for path in folder.glob(".*-*"):
-        path.unlink(missing_ok=True)
+    """Remove what a process that was killed left of the files of a cell."""
+    remove_temporary(folder, OF_CELL)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import logging
 import os
 import platform
 import re
@@ -22,8 +23,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lcd_plugin.files import read_limited, write_whole
+from lcd_plugin.files import read_limited, temporary_of, write_whole
 from lcd_plugin.timing import now
+
+log = logging.getLogger(__name__)
 
 RUNNERS = "runners"
 BEAT_S = 5.0
@@ -110,6 +113,17 @@ def alive(runner: str) -> bool | None:
     return start is not None and (start == int(found["start"]) or sys.platform != "linux")
 
 
+def stopped(runner: str) -> bool:
+    """Whether the process of a runner on this host was stopped, and does nothing until it goes on.
+
+    Args:
+        runner: its name, of one that is alive.
+    """
+    found = NAME.match(runner)
+    fields = _stat(int(found["pid"])) if found and alive(runner) else None
+    return fields is not None and fields[0] == "T"
+
+
 def read_runners(out: Path) -> list[RunnerRecord]:
     """What the runners of an output folder say; a file that cannot be read is left out."""
     records = []
@@ -150,18 +164,12 @@ class Watch:
         return self._clock() - since > self._silent_s
 
     def clear_up(self) -> None:
-        """Remove the files of dead runners."""
-        for path in self._folder.glob("*.json"):
-            if self.is_dead(path.stem):
+        """Remove the files of dead runners, also those of a beat that was cut short."""
+        for path in [*self._folder.glob("*.json"), *self._folder.glob(".*.json-*")]:
+            runner = (temporary_of(path.name) or path.name).removesuffix(".json")
+            # What is called otherwise is somebody else's.
+            if NAME.match(runner) and self.is_dead(runner) and path.is_file():
                 path.unlink(missing_ok=True)
-        for path in self._folder.glob(".*.json-*"):  # a beat that was cut short
-            if self.is_dead(path.name[1:].partition(".json-")[0]):
-                path.unlink(missing_ok=True)
-
-    def others(self, own: str) -> list[str]:
-        """Names of the runners that may be at work, but for our own."""
-        names = [path.stem for path in self._folder.glob("*.json")]
-        return [name for name in names if name != own and not self.is_dead(name)]
 
     def _beat(self, runner: str) -> int | None:
         try:
@@ -215,9 +223,11 @@ class Presence:
             if self._over.is_set():
                 return
             self._awake.clear()
-            # On a full disk the run has other troubles, and says so.
-            with contextlib.suppress(OSError):
+            try:
                 self._write()
+            except Exception as error:
+                # Another beat comes. On a full disk the run has other troubles, and says so.
+                log.debug("A beat of %s was left out: %r", self._runner, error)
             self._over.wait(min(NEWS_S, self._beat_s))
 
     def _write(self) -> None:
@@ -252,9 +262,8 @@ def _start_of(pid: int) -> int | None:
 
     0 where the system does not tell.
     """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    fields = _stat(pid)
+    if fields is None:
         if sys.platform == "linux":
             return None
         try:
@@ -266,3 +275,11 @@ def _start_of(pid: int) -> int | None:
         return 0
     # A zombie waits for its parent to look at it, and does nothing any more.
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What the system tells of a process, from its state on; None where there is none to tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

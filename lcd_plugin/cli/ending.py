@@ -9,15 +9,19 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
 
 from lcd_plugin.bench.interruption import interrupts
-from lcd_plugin.errors import DataError, LcdBenchError
+from lcd_plugin.cli.streams import NoReaderError, OutputError, set_up_streams, to_nowhere
+from lcd_plugin.errors import ConfigError, DataError, LcdBenchError
 
 SPINS = "2000"
 COMPLETE, BUG, CELLS_FAILED, GATE_FAILED, INTERRUPTED = 0, 1, 3, 4, 130
+
+SAVED = "Interrupted: everything finished is saved, the same command goes on from there."
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,19 +31,20 @@ def command(function: F) -> F:
 
     @functools.wraps(function)
     def guarded(*arguments: Any, **options: Any) -> Any:
-        _set_up()
         try:
+            _set_up()
+            _require_folder()
             return function(*arguments, **options)
+        except OutputError as error:
+            if sys.stdout is not None:
+                to_nowhere(sys.stdout)
+            _end(f"Error: {error}", error.exit_code)
         except LcdBenchError as error:
             _end(f"Error: {error}", error.exit_code)
-        except KeyboardInterrupt:
-            _end(
-                "Interrupted: everything finished is saved, the same command goes on from there.",
-                INTERRUPTED,
-            )
-        except BrokenPipeError:
-            # The reader of our output has gone; the rest must not end in a second error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt as error:
+            _end(str(error) or SAVED, INTERRUPTED)
+        except NoReaderError:
+            to_nowhere(sys.stdout)
             raise typer.Exit(COMPLETE) from None
         except typer.Exit:
             raise
@@ -77,6 +82,16 @@ def _end(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
+def _require_folder() -> None:
+    """Raise ConfigError if the current folder is gone, where not even torch can be imported."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"The current folder cannot be used ({error.strerror}); change to another one."
+        ) from error
+
+
 def _set_up() -> None:
     # Read when torch is loaded, which is later. By default GNU OpenMP's threads spin for about a
     # millisecond at the end of each parallel piece of work, and there are hundreds in a step: with
@@ -84,4 +99,5 @@ def _set_up() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     with contextlib.suppress(ValueError):  # not in the main thread, which is who gets signals
         interrupts()
+    set_up_streams()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)

@@ -14,12 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from lcd_plugin.cli.time_left import RunClock
+from lcd_plugin.cli.words import duration, words_of
+from lcd_plugin.counted import counted
 
 if TYPE_CHECKING:
     from lcd_plugin.bench.events import Cell, CellEvent
     from lcd_plugin.pretrain.job import EpochDone
 
-# Without a terminal a pretraining under way is told of no more often than this, in seconds.
+# Without a terminal what goes on is told of no more often than this, in seconds.
 QUIET = 60.0
 MARKS = {"failed": "FAILED ", "retry": "NOT YET ", "elsewhere": "ELSEWHERE "}
 
@@ -33,21 +35,26 @@ def running(cells: Sequence[Cell]) -> Iterator[Callable[[CellEvent], None]]:
 
     Yields:
         What is to be called with every event.
+
+    Raises:
+        KeyboardInterrupt: it says how far the run came.
     """
     console = Console(stderr=True, highlight=False)
     clock = RunClock(cells)
-    # A dumb terminal cannot go back to a line that it has shown.
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield _plain(console, clock)
-        return
-    picture = _Picture(clock)
-    with Live(picture, console=console, transient=True, refresh_per_second=4):
+    try:
+        # A dumb terminal cannot go back to a line that it has shown.
+        if not console.is_terminal or console.is_dumb_terminal:
+            yield _plain(console, clock)
+            return
+        with Live(_Picture(clock), console=console, transient=True, refresh_per_second=4):
 
-        def listen(event: CellEvent) -> None:
-            clock.listen(event)
-            _tell_end(console, clock, event)
+            def listen(event: CellEvent) -> None:
+                clock.listen(event)
+                _tell_end(console, clock, event)
 
-        yield listen
+            yield listen
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(clock)) from None
 
 
 def _plain(console: Console, clock: RunClock) -> Callable[[CellEvent], None]:
@@ -55,13 +62,24 @@ def _plain(console: Console, clock: RunClock) -> Callable[[CellEvent], None]:
 
     def listen(event: CellEvent) -> None:
         nonlocal told
+        first = event.status == "waiting" and not clock.waiting
         clock.listen(event)
         _tell_end(console, clock, event)
-        if event.status == "progress" and time.monotonic() - told >= QUIET:
+        due = event.status in ("progress", "waiting") and time.monotonic() - told >= QUIET
+        if first or due:
             told = time.monotonic()
-            _print(console, f"{_state(clock)}; {_doing(event.cell, event.epoch)}")
+            doing = f"; {_doing(event.cell, event.epoch)}" if event.epoch else ""
+            _print(console, _state(clock) + doing)
 
     return listen
+
+
+def _interrupted(clock: RunClock) -> str:
+    """How far a run came."""
+    complete = f"{clock.n_complete} of {counted(clock.total, 'cell')} are complete and saved"
+    at = len(clock.running) + clock.stopped
+    under_way = f", {at} {'was' if at == 1 else 'were'} under way" if at else ""
+    return f"Interrupted: {complete}{under_way}; the same command goes on from there."
 
 
 def _tell_end(console: Console, clock: RunClock, event: CellEvent) -> None:
@@ -100,10 +118,10 @@ def _state(clock: RunClock) -> str:
     said = [f"{clock.n_ended} of {clock.total} cells"]
     said += [f"{n} {how}" for how in ("failed", "blocked") if (n := clock.ended[how])]
     said.append(duration(clock.elapsed))
-    left = clock.left()
-    if left is not None and clock.n_ended < clock.total:
-        about = "more than" if left.at_least else "about"
-        said.append(f"{about} {duration(left.seconds)} left")
+    if clock.waiting:
+        said.append(f"{len(clock.waiting)} computed by other runners")
+    if clock.n_ended < clock.total and (left := words_of(clock.left())):
+        said.append(left)
     return ", ".join(said)
 
 
@@ -113,9 +131,3 @@ def _doing(cell: Cell, epoch: EpochDone | None) -> str:
         return cell.title
     rate = "" if epoch.records_per_s is None else f", {epoch.records_per_s:,.0f} records/s"
     return f"epoch {epoch.epoch}/{epoch.epochs}, loss {epoch.loss:.4g}{rate}: {cell.title}"
-
-
-def duration(seconds: float) -> str:
-    """`0:02:10`."""
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lcd_plugin.cli.datasets import folders_of, names_of
-from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric, say
+from lcd_plugin.cli.ending import CELLS_FAILED, command, quiet_fabric
 from lcd_plugin.cli.own_stdout import own_stdout
 from lcd_plugin.cli.plugin_files import PluginFiles, add_plugin_files
 
@@ -108,7 +108,8 @@ def run_command(
     ] = None,
     precision: Annotated[Precision | None, typer.Option(help="Precision of training.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the results; runs/SUITE.")
+        str | None,
+        typer.Option("-o", "--output", metavar="PATH", help="Folder of the results; runs/SUITE."),
     ] = None,
     executor: Annotated[
         Executor, typer.Option(help="Who computes: workers on this machine, or a Ray cluster.")
@@ -158,6 +159,7 @@ def run_command(
     """
     from lcd_plugin.bench.interruption import require_none
     from lcd_plugin.bench.suite import load_suite
+    from lcd_plugin.cli.outcome import show_outcome
 
     add_plugin_files(plugin_files)
     flags = _flags(
@@ -177,17 +179,17 @@ def run_command(
         settings=folders_of([*(datasets or []), *(pretrain_datasets or [])]),
     )
     resolved = load_suite(suite, assignments or [], flags)
-    out = out or Path("runs") / resolved.name
+    folder = _folder(out, resolved.name)
     plan = _plan(resolved, device.value)
     require_none()
     if dry_run:
-        _show_plan(plan, out, as_json)
+        _show_plan(plan, folder, as_json)
         return
     from lcd_plugin.bench.executors.choose import Workers
 
     how = Workers(executor.value, jobs, address, time_limit, memory_limit)
-    outcome = _compute(plan, out, device.value, how, trackers or [], retry_failed, fail_fast)
-    _show_outcome(outcome, out, as_json)
+    outcome = _compute(plan, folder, device.value, how, trackers or [], retry_failed, fail_fast)
+    show_outcome(outcome, folder, as_json)
     require_none()
     if not outcome.complete:
         raise typer.Exit(CELLS_FAILED)
@@ -195,6 +197,23 @@ def run_command(
 
 def _flags(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def _folder(given: str | None, suite: str) -> Path:
+    """Where the results go."""
+    from lcd_plugin.errors import ConfigError
+
+    if given == "":
+        raise ConfigError("-o names no folder; give one, or leave it out for runs/SUITE.")
+    folder = Path("runs") / suite if given is None else Path(given)
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            "The path of the results' folder is not UTF-8, and could not be written down; give "
+            "another one with -o."
+        ) from error
+    return folder
 
 
 def _numbers(flag: str, text: str | None, kind: type[int] | type[float]) -> list[Any] | None:
@@ -272,39 +291,3 @@ def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
         typer.echo(f"{entry.status:<9} {entry.key}  {entry.title}")
     total, done = counts.total(), counts["complete"]
     typer.echo(f"{total} cells, {done} complete, {total - done} to do, in {out}")
-
-
-def _show_outcome(outcome: RunSummary, out: Path, as_json: bool) -> None:
-    from lcd_plugin.cli.tables import print_board
-    from lcd_plugin.counted import counted
-    from lcd_plugin.report.leaderboard import build_leaderboard
-    from lcd_plugin.report.write import write_report
-
-    board = build_leaderboard([out])
-    written = write_report(board, out / "report")
-    counts = outcome.counts
-    if as_json:
-        document = {
-            "schema": 1,
-            "out": str(out),
-            "counts": counts,
-            "failures": [{"title": t, "reason": r} for t, r in outcome.failures],
-            "report": str(written[0]),
-            "leaderboard": board.model_dump(mode="json", by_alias=True),
-        }
-        typer.echo(json.dumps(document, indent=1))
-        return
-    before = counts["cached"]
-    if before and not (counts["done"] or counts["elsewhere"] or outcome.failures):
-        say(f"Nothing to do: all {before} cells are complete in {out}.")
-    else:
-        other = f", {counts['elsewhere']} by other runners" if counts["elsewhere"] else ""
-        say(f"{counted(counts['done'], 'cell')} computed{other}, {before} were complete before.")
-    for title, reason in outcome.failures:
-        say(f"Failed: {title}: {reason}")
-    if counts["failed"]:
-        say(f"Where in the code is in the result.json of their folders in {out}.")
-    if counts["blocked"]:
-        say(f"{counted(counts['blocked'], 'cell')} left out, since their pretraining failed.")
-    print_board(board)
-    typer.echo(f"Report: {written[0]}")

@@ -13,16 +13,15 @@ from rich.text import Text
 
 from lcd_plugin.bench.observe.state import Counts, Failure, RunState, SeenRunner
 from lcd_plugin.bench.runners import RunningCell
-from lcd_plugin.cli.live import duration
+from lcd_plugin.cli.words import REASONS, first_titles, grouped, short, words_of
 from lcd_plugin.counted import counted
 from lcd_plugin.report.plain_text import one_line
 
 BAR = 24
-REASONS, NAMED = 10, 3  # reasons that are shown, and cells that are named behind each
-LONGEST = 300  # characters of a reason
 CALLED = {"pretrain": "pretrainings", "evaluate": "evaluations"}
 PRESENCE = {
     "at work": "at work",
+    "stopped": "stopped (SIGSTOP or Ctrl-Z)",
     "elsewhere": "on another host",
     "dead": "dead, what it had under way is free for others",
 }
@@ -62,8 +61,8 @@ def in_a_line(state: RunState) -> str:
     counts = state.counts
     parts = [f"{counts.complete:,} of {counts.total:,} cells complete", *_others(counts)]
     parts.append(counted(len(state.at_work), "runner") if state.at_work else "nobody at work")
-    if state.time_left is not None:
-        parts.append(_time_left(state))
+    if left := words_of(state.time_left):
+        parts.append(left)
     return ", ".join(parts)
 
 
@@ -93,8 +92,8 @@ def _lines(state: RunState) -> Iterator[Line]:
     for kind, counts in state.kinds.items():
         said = ", ".join([f"{counts.complete:,} of {counts.total:,}", *_others(counts)])
         yield Line(2, f"{CALLED[kind]:<13} [{_bar(counts)}] {said}")
-    if state.time_left is not None:
-        yield Line(2, _time_left(state))
+    if left := words_of(state.time_left):
+        yield Line(2, left)
     if state.runners:
         yield Line(0, "Runners", "bold")
         for seen in state.runners:
@@ -103,12 +102,12 @@ def _lines(state: RunState) -> Iterator[Line]:
     if state.unavailable:
         yield Line(0, "Not available", "bold")
         for title, reason in state.unavailable.items():
-            yield Line(2, _short(f"{title}: {reason}"))
+            yield Line(2, short(f"{title}: {reason}"))
     if state.last:
         yield Line(0, "Ended last", "bold")
         for ended in state.last:
             mark = "FAILED " if ended.status == "failed" else ""
-            yield Line(2, _short(f"{_clock(ended.at)}  {mark}{ended.title}: {ended.message}"))
+            yield Line(2, short(f"{_clock(ended.at)}  {mark}{ended.title}: {ended.message}"))
     for sentence in what_next(state):
         yield Line(0, one_line(sentence))
 
@@ -128,12 +127,6 @@ def _bar(counts: Counts) -> str:
     for number, mark in ((bad, "x"), (under_way, ">")):
         marks += mark * (number and max(BAR * number // total, 1))
     return marks[:BAR].ljust(BAR, ".")
-
-
-def _time_left(state: RunState) -> str:
-    assert state.time_left is not None
-    about = "more than" if state.time_left.at_least else "about"
-    return f"{about} {duration(state.time_left.seconds)} left"
 
 
 def _runner_lines(seen: SeenRunner, running: frozenset[str]) -> Iterator[Line]:
@@ -162,25 +155,15 @@ def _doing(cell: RunningCell) -> str:
 
 def _failure_lines(failures: tuple[Failure, ...]) -> Iterator[Line]:
     """Cells with the same reason stand together."""
-    titles: dict[tuple[str, bool], list[str]] = {}
-    for failure in failures:
-        titles.setdefault((failure.reason, failure.transient), []).append(failure.title)
+    titles = grouped((f.title, (f.reason, f.transient)) for f in failures)
     if titles:
         yield Line(0, "Failed", "bold")
     for (reason, transient), named in list(titles.items())[:REASONS]:
         again = " (the next run tries again)" if transient else ""
-        yield Line(2, f"{counted(len(named), 'cell')}: {_short(reason)}{again}", "red")
-        for title in named[:NAMED]:
-            yield Line(4, _short(title))
-        if len(named) > NAMED:
-            yield Line(4, f"and {len(named) - NAMED:,} more")
+        yield Line(2, f"{counted(len(named), 'cell')}: {short(reason)}{again}", "red")
+        yield from (Line(4, title) for title in first_titles(named))
     if len(titles) > REASONS:
         yield Line(2, f"and {len(titles) - REASONS:,} more reasons")
-
-
-def _short(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
 
 
 def _clock(at: str) -> str:

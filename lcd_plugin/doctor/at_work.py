@@ -9,11 +9,11 @@ from pathlib import Path
 
 from lcd_plugin.bench.leases import LEASES
 from lcd_plugin.bench.leases import MOST as MOST_OF_LEASE
+from lcd_plugin.bench.own_files import EVENTS, LEASE, RUNNER
 from lcd_plugin.bench.runners import RUNNERS, alive
 from lcd_plugin.counted import counted
 from lcd_plugin.doctor.cells import Entries, link
 from lcd_plugin.doctor.findings import Finding
-from lcd_plugin.doctor.names import EVENTS, LEASE, RUNNER
 from lcd_plugin.files import read_limited
 
 # Bytes of a line of events; real ones have a few hundred.
@@ -92,7 +92,7 @@ def _files(out: Path, folder: str, findings: list[Finding]) -> list[str]:
         findings.append(link(folder))
         return []
     try:
-        entries = Entries.of(out / folder)
+        entries = Entries.of(out / folder, RUNNER if folder == RUNNERS else None)
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcd_plugin.bench.own_files import REPORT
 from lcd_plugin.doctor.findings import Finding
-from lcd_plugin.doctor.names import REPORT
 from lcd_plugin.errors import DataError
 
 if TYPE_CHECKING:

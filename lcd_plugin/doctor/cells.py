@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lcd_plugin.bench.own_files import CHECKPOINT, OF_CELL, SNAPSHOT
 from lcd_plugin.bench.results import RESULT, CellResult, EvaluateResult, PretrainResult
 from lcd_plugin.doctor.contents import NO_WEIGHTS, damaged_files, unreadable_weights
 from lcd_plugin.doctor.findings import CellFacts, Finding
-from lcd_plugin.doctor.names import CHECKPOINT, SNAPSHOT, temporary_of
 from lcd_plugin.doctor.result_file import Damage, examine_result
+from lcd_plugin.files import temporary_of
 from lcd_plugin.report.plain_text import first_few
 from lcd_plugin.report.read_cells import KnownArrays
 from lcd_plugin.report.read_folders import Kind
@@ -28,7 +30,7 @@ class Entries:
 
     Attributes:
         files: regular files but for those of `temporary` names.
-        temporary: left by a kill in the middle of writing.
+        temporary: left by a kill in the middle of writing what is written there.
         links: symbolic ones.
         others: folders, pipes and the like.
     """
@@ -39,15 +41,19 @@ class Entries:
     others: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: Path) -> Entries:
+    def of(cls, folder: Path, written: re.Pattern[str] | None = None) -> Entries:
         """Look into a folder.
+
+        Args:
+            folder: where.
+            written: names of files that are written there under a temporary name first.
 
         Raises:
             OSError: it cannot be read.
         """
         found: dict[str, list[str]] = {"files": [], "temporary": [], "links": [], "others": []}
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            found[_sort(entry)].append(entry.name)
+            found[_sort(entry, written)].append(entry.name)
         return cls(frozenset(found.pop("files")), **{n: tuple(v) for n, v in found.items()})
 
     def strays(self, at: str) -> Iterator[Finding]:
@@ -56,24 +62,32 @@ class Entries:
         Args:
             at: path of the folder, relative to that of the run.
         """
-        for name in self.temporary:
-            path = f"{at}/{name}"
-            message = "a temporary file that was left when its writer was killed"
-            yield Finding("temporary", "problem", path, message, "removes it", (path,))
+        yield from self.half_written(f"{at}/")
         for name in self.links:
             yield link(f"{at}/{name}")
         for name in self.others:
             message = "is no file of a run; it is left alone"
             yield Finding("unknown", "note", f"{at}/{name}", message)
 
+    def half_written(self, at: str) -> Iterator[Finding]:
+        """The temporary files.
 
-def _sort(entry: os.DirEntry[str]) -> str:
+        Args:
+            at: what comes before their names in a path relative to the folder of the run.
+        """
+        for name in self.temporary:
+            message = "a temporary file that was left when its writer was killed"
+            yield Finding("temporary", "problem", at + name, message, "removes it", (at + name,))
+
+
+def _sort(entry: os.DirEntry[str], written: re.Pattern[str] | None) -> str:
     mode = entry.stat(follow_symlinks=False).st_mode
     if stat.S_ISLNK(mode):
         return "links"
     if not stat.S_ISREG(mode):
         return "others"
-    return "temporary" if temporary_of(entry.name) else "files"
+    of = temporary_of(entry.name)
+    return "temporary" if of and written and written.fullmatch(of) else "files"
 
 
 def examine_cell(
@@ -92,7 +106,7 @@ def examine_cell(
     """
     folder, at = out / kind / key, f"{kind}/{key}"
     try:
-        entries = Entries.of(folder)
+        entries = Entries.of(folder, OF_CELL)
     except OSError as error:
         message = f"cannot be read ({error.strerror})"
         return [Finding("unreadable", "problem", at, message)], CellFacts()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from lcd_plugin.bench.own_files import SNAPSHOT
 from lcd_plugin.bench.results import ENCODER, PREDICTIONS, CellResult, EvaluateResult
-from lcd_plugin.doctor.names import SNAPSHOT
 from lcd_plugin.doctor.result_file import Damage
 from lcd_plugin.report.read_cells import KnownArrays, UnreadableError, read_predictions
 

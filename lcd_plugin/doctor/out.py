@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lcd_plugin.bench.own_files import KEY
 from lcd_plugin.bench.results import RESULT
 from lcd_plugin.counted import counted
 from lcd_plugin.doctor.at_work import AtWork, broken_events, who_is_at_work
@@ -14,7 +15,6 @@ from lcd_plugin.doctor.board import check_board, has_board
 from lcd_plugin.doctor.cells import examine_cell, link
 from lcd_plugin.doctor.contents import NO_WEIGHTS
 from lcd_plugin.doctor.findings import CellFacts, Finding, Progress
-from lcd_plugin.doctor.names import KEY
 from lcd_plugin.doctor.plan_file import PlanCheck
 from lcd_plugin.doctor.tally import Tally
 from lcd_plugin.doctor.top import require_run, top_findings

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lcd_plugin.bench.own_files import KEY, SUITE
 from lcd_plugin.bench.saved_plan import MOST_OF_PLAN, PLAN, SavedCell, SavedPlan, read_plan
 from lcd_plugin.doctor.findings import Finding
-from lcd_plugin.doctor.names import KEY, SUITE
 from lcd_plugin.files import read_limited
 from lcd_plugin.report.plain_text import one_line
 from lcd_plugin.report.read_folders import Kind

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lcd_plugin.bench.leases import LEASES
+from lcd_plugin.bench.own_files import EVENTS, LOGS, OF_REPORT, OF_TOP, REPORT, SUITE
 from lcd_plugin.bench.runners import RUNNERS
 from lcd_plugin.bench.saved_plan import PLAN
 from lcd_plugin.doctor.cells import Entries, link
 from lcd_plugin.doctor.findings import Finding
-from lcd_plugin.doctor.names import EVENTS, REPORT, SUITE, temporary_of
 from lcd_plugin.errors import DataError
 from lcd_plugin.report.read_folders import KINDS
 
 FILES = (SUITE, PLAN)
 # The last two are written by other people's libraries, so that nothing in them is looked at.
-FOLDERS = (*KINDS, REPORT, RUNNERS, LEASES, EVENTS, "tensorboard", "mlflow")
-REPORTS = ("index.html", "leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.json")
+FOLDERS = (*KINDS, REPORT, RUNNERS, LEASES, EVENTS, LOGS, "tensorboard", "mlflow")
 
 
 def require_run(out: Path) -> None:
@@ -34,7 +33,7 @@ def top_findings(out: Path) -> Iterator[Finding]:
     Raises:
         OSError: the folder cannot be read.
     """
-    entries = Entries.of(out)
+    entries = Entries.of(out, OF_TOP)
     for name in entries.links:
         yield link(name) if name in (*FILES, *FOLDERS) else _unknown(name)
     for name in FOLDERS:
@@ -42,19 +41,9 @@ def top_findings(out: Path) -> Iterator[Finding]:
             yield Finding("unreadable", "problem", name, "a file stands in place of its folder")
     for name in sorted({*entries.files, *entries.others} - {*FILES, *FOLDERS}):
         yield _unknown(name)
-    yield from _temporary(entries, "", FILES)
+    yield from entries.half_written("")
     if REPORT in entries.others:
-        yield from _temporary(Entries.of(out / REPORT), f"{REPORT}/", REPORTS)
-
-
-def _temporary(entries: Entries, at: str, known: tuple[str, ...]) -> Iterator[Finding]:
-    """Temporary files of what a run writes there; of anything else they may be anybody's."""
-    for name in entries.temporary:
-        if temporary_of(name) in known:
-            message = "a temporary file that was left when its writer was killed"
-            yield Finding("temporary", "problem", at + name, message, "removes it", (at + name,))
-        else:
-            yield _unknown(at + name)
+        yield from Entries.of(out / REPORT, OF_REPORT).half_written(f"{REPORT}/")
 
 
 def _unknown(path: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from lcd_plugin.bench import runners
-from lcd_plugin.bench.runners import NAME, Presence, Watch, alive, new_name, read_runners
+from lcd_plugin.bench.runners import NAME, Presence, Watch, alive, new_name, read_runners, stopped
 
 SAY_NAME = "from lcd_plugin.bench.runners import new_name; print(new_name(), flush=True); input()"
 ELSEWHERE = "node7.0123abcd.17.99.0"
@@ -67,8 +68,6 @@ def test_one_of_this_process_lives_for_as_long_as_it_is_at_work(tmp_path: Path) 
         (later,) = read_runners(tmp_path)
         assert (later.runner, later.pid, later.jobs) == (name, os.getpid(), 2)
         assert later.beat > first.beat
-        assert Watch(tmp_path).others(name) == []
-        assert Watch(tmp_path).others("another") == [name]
     assert alive(name) is False
     assert not (tmp_path / "runners").exists()
 
@@ -105,9 +104,12 @@ def test_clearing_up_leaves_those_that_may_be_alive(tmp_path: Path) -> None:
     for name in (dead, ELSEWHERE):
         Presence(tmp_path, name, _facts)._write()
         (folder / f".{name}.json-abcdefgh").touch()
+    theirs = {"notes.json", ".notes.json-abcdefgh", f".{dead}.json-mine"}
+    for name in theirs:
+        (folder / name).touch()
     Watch(tmp_path).clear_up()
     assert {path.name for path in folder.iterdir()} == {
-        f"{ELSEWHERE}.json", f".{ELSEWHERE}.json-abcdefgh",
+        f"{ELSEWHERE}.json", f".{ELSEWHERE}.json-abcdefgh", *theirs,
     }  # fmt: skip
 
 
@@ -136,3 +138,42 @@ def test_a_full_disk_costs_beats_only(tmp_path: Path, monkeypatch: pytest.Monkey
         (stuck,) = read_runners(tmp_path)
         time.sleep(0.2)
         assert read_runners(tmp_path)[0].beat > stuck.beat
+
+
+def test_whatever_goes_wrong_with_one_beat_another_comes(tmp_path: Path) -> None:
+    name, beats = new_name(), []
+
+    def facts() -> dict[str, object]:
+        beats.append(1)
+        if len(beats) in (2, 3):
+            raise RuntimeError("dictionary changed size during iteration")
+        return _facts()
+
+    with Presence(tmp_path, name, facts, beat_s=0.01):
+        time.sleep(0.2)
+        assert read_runners(tmp_path)[0].beat > 1
+
+
+def test_one_that_was_stopped_is_told_from_one_at_work(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAY_NAME], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    try:
+        assert not stopped(name)
+        process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 5
+        while not stopped(name) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stopped(name)
+        assert alive(name)
+        process.send_signal(signal.SIGCONT)
+        while stopped(name) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not stopped(name)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not stopped(name)
+    assert not stopped(ELSEWHERE)

@@ -12,8 +12,11 @@ import pytest
 from rich.console import Console
 
 from lcd_plugin.bench.events import CellEvent
-from lcd_plugin.cli.live import _Picture, _state
+from lcd_plugin.bench.observe.expected import TimeLeft
+from lcd_plugin.cli.live import _Picture, _plain, _state, running
+from lcd_plugin.cli.outcome import _say_failures
 from lcd_plugin.cli.time_left import RunClock
+from lcd_plugin.cli.words import words_of
 from lcd_plugin.pretrain.job import EpochDone
 
 
@@ -139,6 +142,68 @@ class TestPicture:
         clock = RunClock([RANDOM], now)
         _compute(clock, now, RANDOM, 2)
         assert _state(clock) == "1 of 1 cells, 0:00:02"
+
+
+class TestOtherRunners:
+    def test_they_are_counted_until_their_cells_are_over(self, now: _Clock):
+        clock = RunClock([*LCD, RANDOM], now)
+        for cell in LCD:
+            clock.listen(CellEvent(cell, "waiting"))
+            clock.listen(CellEvent(cell, "waiting"))
+        assert _state(clock) == "0 of 4 cells, 0:00:00, 3 computed by other runners"
+        clock.listen(CellEvent(LCD[0], "elsewhere"))
+        clock.listen(CellEvent(LCD[1], "failed"))
+        clock.listen(CellEvent(LCD[2], "started"))  # it was given back, and is ours now
+        assert _state(clock) == "2 of 4 cells, 1 failed, 0:00:00"
+
+    def test_a_pipe_is_told_at_once_and_then_each_minute(
+        self, now: _Clock, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("lcd_plugin.cli.live.time.monotonic", now)
+        text = io.StringIO()
+        listen = _plain(Console(file=text, width=200), RunClock(LCD, now))
+        for now.seconds in range(130):
+            listen(CellEvent(LCD[now.seconds % 2], "waiting"))
+        assert text.getvalue().splitlines() == [
+            "0 of 3 cells, 0:00:00, 1 computed by other runners",
+            "0 of 3 cells, 0:01:00, 2 computed by other runners",
+            "0 of 3 cells, 0:02:00, 2 computed by other runners",
+        ]
+
+
+class TestInterrupted:
+    def test_it_says_how_far_the_run_came(self):
+        def interrupted() -> None:
+            with running([*LCD, *SCORES]) as listen:
+                for cell, status in zip(LCD, ("cached", "done", "failed"), strict=True):
+                    listen(CellEvent(cell, status))
+                listen(CellEvent(SCORES[0], "started"))
+                listen(CellEvent(SCORES[1], "started"))
+                listen(CellEvent(SCORES[0], "stopped"))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as caught:
+            interrupted()
+        assert str(caught.value) == (
+            "Interrupted: 2 of 7 cells are complete and saved, 2 were under way; "
+            "the same command goes on from there."
+        )
+
+
+class TestWords:
+    def test_more_than_nothing_is_not_said(self):
+        assert words_of(TimeLeft(0.4, at_least=True)) == ""
+        assert words_of(None) == ""
+        assert words_of(TimeLeft(0.4, at_least=False)) == "about 0:00:00 left"
+        assert words_of(TimeLeft(61, at_least=True)) == "more than 0:01:01 left"
+
+    def test_equal_reasons_are_said_once(self, capsys: pytest.CaptureFixture[str]):
+        many = [(f"pretrain {i}", "no memory") for i in range(40)]
+        _say_failures([*many[:7], ("score \x1b[31m", "bad\nlabel"), *many[7:]])
+        assert capsys.readouterr().err.splitlines() == [
+            "Failed, 40 cells: no memory", "  pretrain 0", "  pretrain 1", "  pretrain 2",
+            "  and 37 more", "Failed: score [31m: bad label",
+        ]  # fmt: skip
 
 
 def _run(command: list[str], terminal: bool, kind: str = "xterm") -> str:

@@ -12,14 +12,16 @@ from types import ModuleType
 import pytest
 from safetensors.numpy import save
 
+from lcd_plugin.bench import own_files, results
+from lcd_plugin.bench.observe.cell_log import LOGS
 from lcd_plugin.bench.pretraining import CHECKPOINT
 from lcd_plugin.bench.results import EvaluateResult, PretrainResult, read_result
 from lcd_plugin.bench.runners import Presence, new_name
-from lcd_plugin.doctor import names
 from lcd_plugin.doctor.findings import Finding
 from lcd_plugin.doctor.mend import mend, remove
 from lcd_plugin.doctor.out import examine
 from lcd_plugin.errors import ConfigError, DataError
+from lcd_plugin.report.write import FORMATS, WRITTEN
 
 
 def _load(name: str) -> ModuleType:
@@ -322,7 +324,27 @@ def test_nothing_outside_is_ever_removed(tmp_path: Path, path: str):
 
 
 def test_names_are_those_that_the_run_writes():
-    assert names.CHECKPOINT == CHECKPOINT
+    assert own_files.CHECKPOINT == CHECKPOINT
+    of_cells = (results.RESULT, results.ENCODER, results.HISTORY, results.PREDICTIONS, CHECKPOINT)
+    assert all(own_files.OF_CELL.fullmatch(name) for name in of_cells)
+    of_reports = [*(name for name, _ in FORMATS.values())]
+    assert all(own_files.OF_REPORT.fullmatch(name) for name in of_reports)
+    assert own_files.OF_FIGURES.fullmatch(WRITTEN)
+    assert own_files.LOGS == LOGS
+
+
+def test_logs_and_trackers_are_known_and_hidden_files_of_others_stay(out: Path):
+    for name in ("logs", "tensorboard", "mlflow"):
+        (out / name).mkdir(exist_ok=True)
+    hidden = [out / "runners" / ".notes-abcdefgh", out / ".config-abcdefgh"]
+    for path in hidden:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    examination = examine(out)
+    unknown = {finding.path for finding in examination.findings if finding.kind == "unknown"}
+    assert unknown == {"runners/.notes-abcdefgh", ".config-abcdefgh"}
+    mend(examination)
+    assert all(path.exists() for path in hidden)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path):

@@ -16,7 +16,7 @@ import pytest
 
 from lcd_plugin.bench.interruption import SIGNALS, interruption, interrupts, require_none
 
-SENTENCE = "Interrupted: everything finished is saved, the same command goes on from there."
+SENTENCE = "the same command goes on from there."
 # What it waits for, and seconds from there: the moment at which a signal comes.
 MOMENTS = {
     "imports": (None, 1.0),

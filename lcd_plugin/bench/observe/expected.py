@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from lcd_plugin.bench.runners import RunnerRecord, RunningCell
 from lcd_plugin.bench.saved_plan import SavedCell, SavedPlan
+
+if TYPE_CHECKING:  # it loads torch
+    from lcd_plugin.bench.events import Cell
 
 # Cells that take about as long have the same.
 Alike = tuple[str, ...]
@@ -46,15 +50,15 @@ def time_left(
     known: dict[Alike, list[float]] = defaultdict(list)
     for cell in (*plan.pretrain, *plan.evaluate):
         if cell.key in seconds:
-            known[_alike(cell)].append(seconds[cell.key])
+            known[alike(cell)].append(seconds[cell.key])
     promised: dict[Alike, list[float]] = defaultdict(list)
     for cell in todo:
         if cell.key in running and (whole := _promised(*running[cell.key])) is not None:
-            promised[_alike(cell)].append(whole)
-    expected = {alike: fmean(took) for alike, took in (promised | known).items()}
+            promised[alike(cell)].append(whole)
+    expected = {like: fmean(took) for like, took in (promised | known).items()}
     rest, unknown = [], 0
     for cell in todo:
-        whole = expected.get(_alike(cell))
+        whole = expected.get(alike(cell))
         if whole is None:
             unknown += 1
         else:
@@ -67,9 +71,10 @@ def time_left(
     return TimeLeft(max(sum(rest) / at_a_time, max(rest)), at_least=unknown > 0)
 
 
-def _alike(cell: SavedCell) -> Alike:
+def alike(cell: Cell | SavedCell) -> Alike:
     """What makes cells take about as long: dataset, encoder, and the method or the protocol."""
-    work = ("pretrain", cell.method) if cell.protocol is None else ("evaluate", cell.protocol)
+    protocol = getattr(cell, "protocol", None)
+    work = ("pretrain", cell.method) if protocol is None else ("evaluate", protocol)
     return *work, cell.dataset, cell.encoder
 
 

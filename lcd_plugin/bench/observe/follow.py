@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lcd_plugin.bench.observe.event_log import EVENTS
+from lcd_plugin.files import open_file
 
 PIECE = 2**20  # bytes that are read at a time
 LONGEST_LINE = 2**16
@@ -67,9 +67,8 @@ class EventFollower:
         return sorted(every, key=lambda ended: ended.at, reverse=True)[: self._most]
 
     def _go_on_in(self, path: Path) -> None:
-        with open(path, "rb", opener=_without_waiting) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size < self._read[path.name]:
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size < self._read[path.name]:
                 return
             file.seek(self._read[path.name])
             while piece := file.read(PIECE):
@@ -96,8 +95,3 @@ class EventFollower:
         last.append(Ended(at, key, title, status, message))
         if status == "done" and isinstance(seconds, int | float) and 0 <= seconds < 1e9:
             self.seconds[key] = float(seconds)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe that nobody writes to would last for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

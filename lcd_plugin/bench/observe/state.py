@@ -11,13 +11,13 @@ from typing import Literal
 from lcd_plugin.bench.observe.expected import TimeLeft, time_left
 from lcd_plugin.bench.observe.follow import Ended, EventFollower
 from lcd_plugin.bench.results import CellResult, EvaluateResult, PretrainResult, quick_look
-from lcd_plugin.bench.runners import RunnerRecord, Watch, alive, read_runners
+from lcd_plugin.bench.runners import RunnerRecord, Watch, alive, read_runners, stopped
 from lcd_plugin.bench.saved_plan import PLAN, SavedCell, SavedPlan, read_plan
 from lcd_plugin.errors import DataError
 
 KINDS: dict[str, type[CellResult]] = {"pretrain": PretrainResult, "evaluate": EvaluateResult}
 How = Literal["complete", "failed", "running", "blocked", "left"]
-Presence = Literal["at work", "elsewhere", "dead"]
+Presence = Literal["at work", "stopped", "elsewhere", "dead"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class SeenRunner:
-    """A runner; of one that is `elsewhere`, on another host, a single look tells no more."""
+    """A runner; of one that is `elsewhere`, on another host, a single look tells no more.
+
+    One that is `stopped` keeps its cells, and does nothing before it goes on.
+    """
 
     record: RunnerRecord
     presence: Presence
@@ -162,7 +165,9 @@ class Observer:
     def _seen(self, record: RunnerRecord) -> SeenRunner:
         if self._watch.is_dead(record.runner):
             return SeenRunner(record, "dead")
-        return SeenRunner(record, "at work" if alive(record.runner) else "elsewhere")
+        if not alive(record.runner):
+            return SeenRunner(record, "elsewhere")
+        return SeenRunner(record, "stopped" if stopped(record.runner) else "at work")
 
     def _folders(self, kind: str) -> set[str]:
         """Keys of the cells that have a folder: of many cells most may have none yet."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -134,6 +135,12 @@ class TestRunners:
         [seen] = (state := Observer(planned).look()).runners
         assert (seen.presence, seen.record.pid, seen.record.jobs) == ("at work", other.pid, 2)
         assert state.counts.running == 1
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED)
+        [seen] = (state := Observer(planned).look()).runners
+        assert seen.presence == "stopped"
+        assert state.counts.running == 1
+        assert not state.over
         other.kill()
         other.wait()
         [seen] = (state := Observer(planned).look()).runners
