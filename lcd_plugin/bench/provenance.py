@@ -44,10 +44,13 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "git": _git_state(),
         # Where the program lies is nobody's business.
         "argv": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
-        "environment": {
-            name: os.environ[name][:LONGEST_VALUE] for name in VARIABLES if name in os.environ
-        },
+        "environment": environment(),
     }
+
+
+def environment() -> dict[str, str]:
+    """What is set of `VARIABLES` in this process."""
+    return {name: os.environ[name][:LONGEST_VALUE] for name in VARIABLES if name in os.environ}
 
 
 def plugin_origin(registry: Registry[Any], name: str) -> dict[str, str]:

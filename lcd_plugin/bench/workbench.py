@@ -10,13 +10,21 @@ from pathlib import Path
 import torch
 
 from lcd_plugin.bench.evaluation import Evaluator
-from lcd_plugin.bench.executors.messages import Advanced, Computed, Over, Said, Send, Started
+from lcd_plugin.bench.executors.messages import (
+    Advanced,
+    Computed,
+    Over,
+    Prepared,
+    Said,
+    Send,
+    Started,
+)
 from lcd_plugin.bench.faults import Fault, fault_of
 from lcd_plugin.bench.own_state import AttemptError, attempt
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.bench.planned import EvaluateCell, PretrainCell
 from lcd_plugin.bench.pretraining import compute_pretraining
-from lcd_plugin.bench.provenance import machine
+from lcd_plugin.bench.provenance import environment, machine
 from lcd_plugin.bench.results import CellResult
 from lcd_plugin.bench.units import Unit
 from lcd_plugin.pretrain.job import PretrainingStopped
@@ -37,7 +45,11 @@ class Workbench:
     ) -> None:
         self._plan, self._root, self._device, self._stop = plan, root, device, stop
         self._evaluator = Evaluator(plan, root / "pretrain", device)
-        self._machine = machine(device, torch.get_num_threads())
+        # Of the process that computes, which need not be that of the run.
+        self._origin = {
+            "machine": machine(device, torch.get_num_threads()),
+            "environment": environment(),
+        }
 
     def compute(self, unit: Unit, send: Send) -> None:
         """Compute a unit and say what comes of it; the last is `Over`."""
@@ -69,7 +81,7 @@ class Workbench:
             if isinstance(failure.error, PretrainingStopped):
                 return Fault("stopped", "interrupted")
             return fault_of(failure)
-        send(Computed(cell.key, self._with_machine(result), files))
+        send(Computed(cell.key, self._with_origin(result), files))
         return None
 
     def _evaluate(self, cells: list[EvaluateCell], send: Send) -> Fault | None:
@@ -78,6 +90,7 @@ class Workbench:
             exam = attempt(lambda: self._evaluator.prepare(cells))
         except AttemptError as failure:  # of the encoder, and so of all of its scores
             return fault_of(failure, whole=True)
+        send(Prepared(cells[0].key))
         computed = self._evaluator.compute(exam)
         for number, planned in enumerate(cells):
             if self._stop():
@@ -88,11 +101,11 @@ class Workbench:
                 cell, result, files = attempt(lambda: next(computed))
             except AttemptError as failure:
                 return fault_of(failure)
-            send(Computed(cell.key, self._with_machine(result), files))
+            send(Computed(cell.key, self._with_origin(result), files))
         return None
 
-    def _with_machine(self, result: CellResult) -> CellResult:
-        return result.model_copy(update={"provenance": {"machine": self._machine}})
+    def _with_origin(self, result: CellResult) -> CellResult:
+        return result.model_copy(update={"provenance": self._origin})
 
 
 @contextmanager

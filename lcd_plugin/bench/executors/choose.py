@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from lcd_plugin.bench.executors.base import Executor
 from lcd_plugin.bench.executors.inline import InlineExecutor
-from lcd_plugin.bench.executors.local import LocalExecutor
 from lcd_plugin.bench.executors.order import WorkOrder
 from lcd_plugin.bench.plan import Plan
 from lcd_plugin.data.parallel import cores
 from lcd_plugin.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+# Workers of one run; what a slip of the finger asks for beyond that no machine has.
+MOST_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,8 @@ class Workers:
 
     Attributes:
         executor: `local` or `ray`.
-        jobs: workers; 0 is none but this process, None is 1 on this machine and what fits on Ray.
+        jobs: workers; 0 is none but this process. None is what fits on Ray, and 1 on this machine,
+            or 0 on Windows, which has no workers.
         address: of a Ray cluster; None starts one on this machine.
         time_s: seconds that a cell may take.
         memory_gb: memory in GB (1e9 bytes) that a worker may take.
@@ -42,6 +50,8 @@ def executor_for(plan: Plan, out: Path, device: torch.device, workers: Workers) 
     Raises:
         ConfigError: the workers cannot be had as they are wanted.
     """
+    if workers.executor == "local" and workers.jobs is None:
+        workers = replace(workers, jobs=1 if _has_workers() else 0)
     _check(workers)
     each = plan.suite.engine.devices
     if workers.executor == "ray":
@@ -54,20 +64,44 @@ def executor_for(plan: Plan, out: Path, device: torch.device, workers: Workers) 
             gpus_each=each if device.type == "cuda" else 0,
             time_s=workers.time_s,
         )
-    jobs = 1 if workers.jobs is None else workers.jobs
-    root = out.absolute()
-    if jobs == 0:
+    jobs, root = workers.jobs, out.absolute()
+    if not jobs:
         return InlineExecutor(plan, root, device)
+    from lcd_plugin.bench.executors.local import LocalExecutor
+
     order = WorkOrder.of(
         plan,
         root,
         device=device.type,
-        # One worker has what one process had before there were workers.
-        threads=max(1, cores() // jobs) if jobs > 1 else None,
+        threads=threads_each(jobs, os.environ),
         memory_gb=workers.memory_gb,
     )
     gpus = _gpus() if device.type == "cuda" else []
+    if idle := idle_gpus(len(gpus), jobs, each):
+        log.warning(idle)
     return LocalExecutor(order, jobs, gpus=gpus, gpus_each=each, time_s=workers.time_s)
+
+
+def threads_each(jobs: int, environment: Mapping[str, str]) -> int | None:
+    """Threads of each of so many workers; None is what torch takes by itself."""
+    # One worker has what one process had before there were workers; what a user has set is theirs.
+    if jobs == 1 or "OMP_NUM_THREADS" in environment:
+        return None
+    return max(1, cores() // jobs)
+
+
+def idle_gpus(gpus: int, jobs: int, each: int) -> str | None:
+    """A sentence if more workers would use more of this machine's GPUs."""
+    most = gpus // each
+    if jobs >= most:
+        return None
+    used = f"{jobs * each} of {gpus} GPUs {'is' if jobs * each == 1 else 'are'} used"
+    return f"{used}; --jobs {most} uses {'all' if most * each == gpus else most * each}."
+
+
+def _has_workers() -> bool:
+    """Whether this system has what workers need: limits, signals and sockets of POSIX."""
+    return find_spec("resource") is not None
 
 
 def _check(workers: Workers) -> None:
@@ -81,6 +115,10 @@ def _check(workers: Workers) -> None:
         raise ConfigError("--address is that of a Ray cluster; add --executor ray.")
     if workers.executor == "ray" and workers.jobs == 0:
         raise ConfigError("--jobs 0 computes in this process; with --executor ray use 1 or more.")
+    if workers.jobs is not None and workers.jobs > MOST_JOBS:
+        raise ConfigError(f"--jobs takes at most {MOST_JOBS}; got {workers.jobs}.")
+    if workers.executor == "local" and workers.jobs and not _has_workers():
+        raise ConfigError("Workers need Linux or macOS; use --jobs 0.")
 
 
 def _gpus() -> list[str]:

@@ -23,6 +23,13 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What the cells of a unit have in common is there, as its first one was told."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class Advanced:
     """A pretraining has done an epoch."""
 
@@ -69,9 +76,13 @@ class Over:
     fault: Fault | None = None
 
 
-Message = Started | Advanced | Said | Computed | Over
+Message = Started | Prepared | Advanced | Said | Computed | Over
 Send = Callable[[Message], None]
-_PLAIN: dict[str, type[Started] | type[Said]] = {"Started": Started, "Said": Said}
+_PLAIN: dict[str, type[Started] | type[Prepared] | type[Said]] = {
+    "Started": Started,
+    "Prepared": Prepared,
+    "Said": Said,
+}
 
 
 def pack(message: Message) -> list[bytes]:
