@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lcd_plugin.bench.plan import Plan
     from lcd_plugin.bench.suite import Suite
 
+# Of a list of cells that are printed at once: a hundred thousand prints would take seconds.
+LINES = 1000
+
 
 class Protocol(StrEnum):
     """How encoders are scored."""
@@ -277,6 +280,7 @@ def _compute(
 def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
     from collections import Counter
     from dataclasses import asdict
+    from itertools import islice
 
     from lcd_plugin.bench.listing import listing
 
@@ -286,8 +290,9 @@ def _show_plan(plan: Plan, out: Path, as_json: bool) -> None:
         typer.echo(json.dumps(document, indent=1))
         return
     counts: Counter[str] = Counter()
-    for entry in listing(plan, out):
-        counts[entry.status] += 1
-        typer.echo(f"{entry.status:<9} {entry.key}  {entry.title}")
+    entries = listing(plan, out)
+    while lines := list(islice(entries, LINES)):
+        counts.update(entry.status for entry in lines)
+        typer.echo("\n".join(f"{e.status:<9} {e.key}  {e.title}" for e in lines))
     total, done = counts.total(), counts["complete"]
     typer.echo(f"{total} cells, {done} complete, {total - done} to do, in {out}")
