@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +50,20 @@ def _without_workers() -> Iterator[None]:
     patch.setenv("LCD_BENCH_JOBS", "0")
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def run_writer() -> Any:
+    """The class `RunWriter` of `report/written_run.py`: output folders made for the purpose."""
+    # By path, since the tests are no package.
+    path = Path(__file__).with_name("report") / "written_run.py"
+    spec = importlib.util.spec_from_file_location("lcd_written_run", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.RunWriter
 
 
 @pytest.fixture

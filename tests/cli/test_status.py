@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pty
@@ -26,16 +25,9 @@ HOSTILE = "red\x1b[31m [bold]x[/bold]\u202e\nand a line\x9b"
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Any:
-    """The `RunWriter` that the tests of reports have."""
-    path = Path(__file__).parents[1] / "report" / "written_run.py"
-    spec = importlib.util.spec_from_file_location("lcd_status_written_run", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.RunWriter(tmp_path)
+def runs(tmp_path: Path, run_writer: Any) -> Any:
+    """Output folders made for the purpose."""
+    return run_writer(tmp_path)
 
 
 @pytest.fixture

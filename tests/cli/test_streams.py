@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pty
 import subprocess
@@ -23,16 +22,9 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tmp_path_factory: pytest.TempPathFactory, run_writer: Any) -> Path:
     """A run made up, with one method."""
-    path = Path(__file__).parents[1] / "report" / "written_run.py"
-    spec = importlib.util.spec_from_file_location("lcd_streams_written_run", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    runs = module.RunWriter(tmp_path_factory.mktemp("streams"))
+    runs = run_writer(tmp_path_factory.mktemp("streams"))
     return runs.write({"lcd": [runs.noisy(3, i) for i in range(2)]})
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +18,6 @@ from lcd_plugin.report.write import write_report
 SUITE = 'name = "s"\nmethods = ["lcd", "random"]\nprotocols = ["linear"]\nseeds = [0, 1]\n'
 
 
-def _run_writer(folder: Path) -> Any:
-    path = Path(__file__).parents[1] / "report" / "written_run.py"
-    spec = importlib.util.spec_from_file_location("lcd_doctor_written_run", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.RunWriter(folder)
-
-
 def encoder_bytes(seed: int) -> bytes:
     """A file of weights as a pretraining leaves it, but smaller."""
     weights = {"w": np.random.default_rng(seed).normal(size=64).astype(np.float32)}
@@ -39,9 +26,9 @@ def encoder_bytes(seed: int) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def undamaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undamaged(tmp_path_factory: pytest.TempPathFactory, run_writer: Any) -> Path:
     """A sound run that nobody changes: two methods, two seeds."""
-    runs = _run_writer(tmp_path_factory.mktemp("doctor"))
+    runs = run_writer(tmp_path_factory.mktemp("doctor"))
     out: Path = runs.write(
         {
             "lcd": [runs.noisy(2, 0), runs.noisy(2, 1)],

@@ -31,6 +31,6 @@ def sample_board() -> Callable[..., Leaderboard]:
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Any:
-    """The `RunWriter` of written_run.py: output folders made for the purpose."""
-    return _load("written_run").RunWriter(tmp_path)
+def runs(tmp_path: Path, run_writer: Any) -> Any:
+    """Output folders made for the purpose."""
+    return run_writer(tmp_path)

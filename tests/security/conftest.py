@@ -6,14 +6,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-for folder in (
-    Path(__file__).parent,
-    Path(__file__).parents[1] / "report",
-):  # mutations, written_run
-    sys.path.append(str(folder))
+sys.path.append(str(Path(__file__).parent))  # for mutations, which all tests here use
 
 RECORDS = 40
 DATA = {
@@ -41,11 +38,9 @@ def _nothing_waits_for_ever() -> Iterator[None]:
 
 
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
+def run_folder(tmp_path: Path, run_writer: Any) -> Path:
     """A finished run of three methods on a few records."""
-    from written_run import RunWriter
-
-    writer = RunWriter(tmp_path)
+    writer = run_writer(tmp_path)
 
     def scores(strength: float, seed: int):
         return writer.noisy(strength, seed)[:RECORDS]
